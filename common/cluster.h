@@ -1,0 +1,61 @@
+/* cluster.json: the only place where ports, workers and databases stand. Every key has a default; {} is the three-worker
+ * cluster. An unknown key or a bad value is an error with file, line and key.
+ *
+ * Knows nothing about the programs that use it. MASTER_PORT and MASTER_ROLE win over the file.
+ *
+ *   { "bind": "127.0.0.1",
+ *     "master":  { "port": 8080, "role": "primary", "threads": 8 },
+ *     "workers": [ { "name": "go", "suffix": "GO", "port": 8081, "threads": 4,
+ *                    "tds": { "embedded": true, "port": 14331 } },
+ *                  { "name": "python", "suffix": "PY", "port": 8082,
+ *                    "tds": { "host": "sql2.example", "port": 1433, "user": "shardgate",
+ *                             "password_file": "secrets/sql2", "encrypt": "require", "ca_file": null } } ] }
+ */
+#ifndef SHARDGATE_CLUSTER_H
+#define SHARDGATE_CLUSTER_H
+
+#include "common/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CLUSTER_MAX_WORKERS 256
+
+struct cluster_tds {
+    bool embedded;       /* true unless `host` is given: tds-server is started for this worker */
+    char *host;          /* "127.0.0.1" when embedded */
+    int port;            /* 14331 + shard when embedded, else 1433 */
+    char *user;          /* "sa" */
+    char *password_file; /* absolute, or relative to the data folder; "secrets/tds" when embedded */
+    char *encrypt;       /* off, request, require; "off" when embedded, else "require" */
+    char *ca_file;       /* NULL: the server's certificate is not verified */
+};
+
+struct cluster_worker {
+    char *name;   /* [a-z][a-z0-9_-]{0,31}, unique */
+    char *suffix; /* [A-Za-z0-9_]{1,16}, unique without regard to case */
+    int port;
+    int threads;
+    struct cluster_tds tds;
+};
+
+struct cluster {
+    char *bind; /* the address that every port is bound to */
+    int master_port;
+    char *master_role; /* primary or backup */
+    int master_threads;
+    size_t max_body; /* "max_body": bytes of a request body; 8 MiB */
+    int timeout_ms;  /* "timeout_ms": the deadline of a request; 5000 */
+    struct cluster_worker *workers; /* in the order of the shards */
+    size_t worker_count;
+};
+
+/* Reads the file; `path` NULL gives the defaults. 0, or -1 with a message "FILE:LINE: key 'master.port': …" in `error`.
+ * The caller calls cluster_clear(), also after a failure. */
+int cluster_load(const char *path, struct cluster *out, struct buf *error) __attribute__((warn_unused_result));
+void cluster_clear(struct cluster *c);
+
+/* The exit status of a program whose configuration is wrong (EX_CONFIG). */
+#define CLUSTER_EXIT_CONFIG 78
+
+#endif

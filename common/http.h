@@ -1,0 +1,78 @@
+/* One HTTP exchange of a FastCGI program: the request in, a JSON answer out. The one home of fcgiapp.h.
+ *
+ * http_serve() runs a few threads, each of which accepts, finds the route in the program's const table and calls its
+ * handler with the thread's own context. It answers by itself: 404 no_such_path, 405 method_not_allowed with Allow,
+ * OPTIONS (with `cors`), 413, 415. Every answer carries X-Shardgate (the marker that it came from the app and not from
+ * lighttpd), X-Request-Id, Server-Timing and, with `cors`, the Access-Control headers. Knows nothing about SQL or shards.
+ */
+#ifndef SHARDGATE_HTTP_H
+#define SHARDGATE_HTTP_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_REQUEST_ID_MAX 64 /* characters that a client's own X-Request-Id may have: [A-Za-z0-9._-] */
+
+struct http; /* one exchange; lives for one call of a handler */
+
+struct http_route {
+    const char *method; /* "GET", "POST" */
+    const char *path;   /* exact */
+    /* Answers exactly once: http_reply, http_fail, or http_begin … http_end. `thread` is what thread_open returned. */
+    void (*handle)(struct http *h, void *thread);
+    /* Before it: 0 to go on, -1 with `e` set to refuse (the workers' token). NULL for none. */
+    int (*guard)(const struct http *h, struct err *e);
+};
+
+struct http_app {
+    const char *name;      /* value of X-Shardgate: "master", "go"; and of the metric in Server-Timing */
+    const struct http_route *routes;
+    size_t route_count;
+    unsigned threads;      /* at least 1 */
+    size_t max_body;       /* bytes; more is 413 */
+    bool cors;
+    void *(*thread_open)(void *arg, unsigned index); /* called in the thread; NULL result ends the program */
+    void (*thread_close)(void *thread);
+    void *arg;
+};
+
+/* Serves descriptor 0, as lighttpd passes it, until SIGTERM or SIGINT, lets the requests under way end, and returns the
+ * exit status. Call it before any other thread is started: it blocks the signals that it waits for. */
+int http_serve(const struct http_app *app);
+
+/* The request. All is borrowed and lives as long as `h`. */
+const char *http_method(const struct http *h);
+const char *http_path(const struct http *h);  /* of REQUEST_URI, without the query */
+const char *http_query(const struct http *h); /* behind '?'; "" for none */
+const char *http_header(const struct http *h, const char *name); /* NULL when absent; "X-Master-Token" */
+const char *http_request_id(const struct http *h);
+int64_t http_started_us(const struct http *h); /* CLOCK_MONOTONIC when the request was accepted */
+
+/* Reads the body (once) as the contract wants it: a Content-Type other than JSON is ERR_NOT_JSON, too long is
+ * ERR_BODY_TOO_LARGE, then json_read's errors. *text is the raw body; it and *body live as long as `h`. */
+int http_body(struct http *h, struct json_object **body, const char **text, size_t *len, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* Adds a header to the answer; before http_reply, http_fail or http_begin. `value` is copied; CR and LF end it. */
+void http_add_header(struct http *h, const char *name, const char *value);
+
+/* Answers with a whole JSON document. */
+void http_reply(struct http *h, int status, const struct buf *json);
+
+/* Answers with a problem document; `shards` is the raw array for "shards" or NULL. Logs what is 500 or more. */
+void http_fail(struct http *h, const struct err *e, const char *shards);
+
+/* Streams an answer. http_write returns -1 once the client is gone. http_abort ends the exchange so that the client sees
+ * unterminated JSON on a closed connection. */
+void http_begin(struct http *h, int status, const char *content_type);
+int http_write(struct http *h, const void *data, size_t len) __attribute__((warn_unused_result));
+int http_flush(struct http *h) __attribute__((warn_unused_result));
+void http_end(struct http *h);
+void http_abort(struct http *h);
+
+#endif
