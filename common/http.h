@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define HTTP_REQUEST_ID_MAX 64 /* characters that a client's own X-Request-Id may have: [A-Za-z0-9._-] */
+#define HTTP_STOP_MS 10000     /* how long requests under way may still take once the program is told to stop */
 
 struct http; /* one exchange; lives for one call of a handler */
 

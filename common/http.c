@@ -1,0 +1,586 @@
+#include <config.h>
+
+#include "common/http.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADERS_MAX (32 * 1024) /* of an answer */
+#define PROBLEM_MAX (1024 * 1024)
+#define PATH_MAX_BYTES (64 * 1024) /* lighttpd's own limit on a parameter */
+#define VARIABLE_MAX 128           /* "HTTP_" and the name of a header that a program asks for */
+#define ACCEPT_RETRY_NS (20 * 1000 * 1000)
+
+enum state { STATE_OPEN, STATE_STREAMING, STATE_DONE };
+
+struct http {
+    const struct http_app *app;
+    FCGX_Request *fcgi;
+    enum state state;
+    int status;
+    int64_t started_us;
+    const char *method;
+    const char *query;
+    struct buf path;
+    struct buf body;
+    struct buf headers; /* those that the handler added */
+    struct json_object *tree;
+    char request_id[HTTP_REQUEST_ID_MAX + 1];
+};
+
+struct worker_thread {
+    pthread_t id;
+    unsigned index;
+    struct server *server;
+};
+
+struct server {
+    const struct http_app *app;
+    atomic_bool stopping;
+    atomic_bool broken; /* a thread could not be opened */
+};
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The request */
+
+const char *http_method(const struct http *h)
+{
+    return h->method;
+}
+
+const char *http_path(const struct http *h)
+{
+    return buf_text(&h->path);
+}
+
+const char *http_query(const struct http *h)
+{
+    return h->query;
+}
+
+const char *http_request_id(const struct http *h)
+{
+    return h->request_id;
+}
+
+int64_t http_started_us(const struct http *h)
+{
+    return h->started_us;
+}
+
+const char *http_header(const struct http *h, const char *name)
+{
+    static const char prefix[] = "HTTP_";
+    char variable[VARIABLE_MAX];
+    size_t used = 0;
+
+    /* The two that CGI names without the prefix. */
+    if (strcasecmp(name, "Content-Type") != 0 && strcasecmp(name, "Content-Length") != 0) {
+        memcpy(variable, prefix, sizeof(prefix) - 1);
+        used = sizeof(prefix) - 1;
+    }
+    for (; *name != '\0'; name++) {
+        char c = *name;
+
+        if (used == sizeof(variable) - 1)
+            return NULL;
+        if (c == '-')
+            c = '_';
+        else if (c >= 'a' && c <= 'z')
+            c = (char)(c - 'a' + 'A');
+        variable[used++] = c;
+    }
+    variable[used] = '\0';
+    return FCGX_GetParam(variable, h->fcgi->envp);
+}
+
+/* The client's own X-Request-Id when it is made of harmless characters, so that logs and headers can carry it; else a
+ * random one. */
+static void choose_request_id(struct http *h)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    static const char hex[] = "0123456789abcdef";
+    const char *given = http_header(h, "X-Request-Id");
+    unsigned char random[8];
+
+    if (given != NULL && *given != '\0') {
+        size_t len = strlen(given);
+
+        if (len <= HTTP_REQUEST_ID_MAX && strspn(given, allowed) == len) {
+            memcpy(h->request_id, given, len + 1);
+            return;
+        }
+    }
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        memset(random, 0, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++) {
+        h->request_id[2 * i] = hex[random[i] >> 4];
+        h->request_id[2 * i + 1] = hex[random[i] & 15];
+    }
+    h->request_id[2 * sizeof(random)] = '\0';
+}
+
+static void open_request(struct http *h)
+{
+    const char *uri = FCGX_GetParam("REQUEST_URI", h->fcgi->envp);
+    const char *method = FCGX_GetParam("REQUEST_METHOD", h->fcgi->envp);
+    const char *query;
+
+    h->state = STATE_OPEN;
+    h->status = 0;
+    h->started_us = now_us();
+    h->method = method != NULL ? method : "";
+    if (uri == NULL)
+        uri = "";
+    query = strchr(uri, '?');
+    h->query = query != NULL ? query + 1 : "";
+    buf_reset(&h->path);
+    buf_append(&h->path, uri, query != NULL ? (size_t)(query - uri) : strlen(uri));
+    buf_reset(&h->headers);
+    choose_request_id(h);
+}
+
+/* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
+ * cost lighttpd the answer. lighttpd has limited the length already. */
+static void drain_body(struct http *h)
+{
+    char scrap[4096];
+
+    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap))
+        continue;
+}
+
+static void close_request(struct http *h)
+{
+    if (h->fcgi->in != NULL) {
+        drain_body(h);
+        FCGX_Finish_r(h->fcgi);
+    }
+    json_free(h->tree);
+    h->tree = NULL;
+    buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
+}
+
+/* Is `type`, up to its parameters, JSON: application/json, text/json or anything/…+json, in UTF-8? */
+static bool is_json_type(const char *type)
+{
+    size_t len = strcspn(type, ";");
+    const char *charset = strcasestr(type + len, "charset=");
+
+    while (len > 0 && (type[len - 1] == ' ' || type[len - 1] == '\t'))
+        len--;
+    if (charset != NULL) {
+        charset += strlen("charset=");
+        if (*charset == '"')
+            charset++;
+        if (strncasecmp(charset, "utf-8", 5) != 0 && strncasecmp(charset, "utf8", 4) != 0)
+            return false;
+    }
+    if (len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0)
+        return true;
+    if (len == strlen("text/json") && strncasecmp(type, "text/json", len) == 0)
+        return true;
+    return len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0;
+}
+
+static int read_body(struct http *h, struct err *e)
+{
+    const char *type = http_header(h, "Content-Type");
+    const char *length = http_header(h, "Content-Length");
+    unsigned long long expected = length != NULL ? strtoull(length, NULL, 10) : 0;
+    int got;
+
+    if (type != NULL && *type != '\0' && !is_json_type(type))
+        return err_set(e, ERR_NOT_JSON, "Content-Type: the body must be application/json in UTF-8");
+    if (expected > h->app->max_body)
+        return err_set(e, ERR_BODY_TOO_LARGE, "body: %llu bytes, at most %zu are taken", expected, h->app->max_body);
+    if (expected == 0)
+        return err_set(e, ERR_BAD_JSON, "body: empty, a JSON object was expected at byte 0");
+
+    char *into = buf_reserve(&h->body, (size_t)expected);
+    if (into == NULL)
+        return err_set(e, ERR_INTERNAL, "body: out of memory");
+    got = FCGX_GetStr(into, (int)expected, h->fcgi->in);
+    if (got < 0 || (unsigned long long)got != expected)
+        return err_set(e, ERR_BAD_REQUEST, "body: ended after %d of %llu bytes", got, expected);
+    buf_commit(&h->body, (size_t)expected);
+    return 0;
+}
+
+int http_body(struct http *h, struct json_object **body, const char **text, size_t *len, struct err *e)
+{
+    if (read_body(h, e) != 0)
+        return -1;
+    *text = buf_text(&h->body);
+    *len = h->body.len;
+    if (json_read(*text, *len, &h->tree, e) != 0)
+        return -1;
+    *body = h->tree;
+    return 0;
+}
+
+/* The answer */
+
+void http_add_header(struct http *h, const char *name, const char *value)
+{
+    buf_append_text(&h->headers, name);
+    buf_append_text(&h->headers, ": ");
+    buf_append(&h->headers, value, strcspn(value, "\r\n"));
+    buf_append_text(&h->headers, "\r\n");
+}
+
+/* -1 once lighttpd has closed the connection, which it does when its client has gone. */
+static int put(struct http *h, const void *data, size_t len)
+{
+    const char *p = data;
+
+    while (len > 0) {
+        int part = len < (1 << 20) ? (int)len : 1 << 20;
+
+        if (FCGX_PutStr(p, part, h->fcgi->out) != part)
+            return -1;
+        p += part;
+        len -= (size_t)part;
+    }
+    return 0;
+}
+
+/* Writes the header. `length` is that of the whole body, or -1 when the body is streamed; lighttpd chunks it then. */
+static int put_head(struct http *h, int status, const char *type, int64_t length)
+{
+    static const char cors[] = "Access-Control-Allow-Origin: *\r\n"
+                               "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
+                               "Access-Control-Allow-Headers: Content-Type, X-Request-Id, X-Timeout-Ms, Idempotency-Key\r\n"
+                               "Access-Control-Expose-Headers: X-Request-Id, Server-Timing, Retry-After\r\n";
+    int64_t took_us = now_us() - h->started_us;
+    struct buf head;
+    int rc;
+
+    h->status = status;
+    buf_init(&head, 2 * HEADERS_MAX);
+    buf_printf(&head, "Status: %d\r\n", status);
+    if (type != NULL)
+        buf_printf(&head, "Content-Type: %s\r\n", type);
+    if (length >= 0)
+        buf_printf(&head, "Content-Length: %lld\r\n", (long long)length);
+    buf_printf(&head, "X-Shardgate: %s\r\nX-Request-Id: %s\r\nServer-Timing: %s;dur=%lld.%03d\r\nCache-Control: no-store\r\n",
+               h->app->name, h->request_id, h->app->name, (long long)(took_us / 1000), (int)(took_us % 1000));
+    if (h->app->cors)
+        buf_append_text(&head, cors);
+    /* A header of the handler's that is lost would change the answer's meaning: the exchange breaks off instead. */
+    if (buf_status(&h->headers) != 0)
+        head.failed = true;
+    buf_append(&head, buf_text(&h->headers), h->headers.len);
+    buf_append_text(&head, "\r\n");
+    rc = buf_status(&head) == 0 ? put(h, head.data, head.len) : -1;
+    buf_clear(&head);
+    return rc;
+}
+
+/* Closes the connection to lighttpd without FastCGI's END_REQUEST record (FCGX_Free with `close` drops the streams and
+ * closes; FCGX_Finish_r would end the request in order). lighttpd then takes the app for crashed: it closes its client's
+ * connection and leaves out the last chunk, so that the client knows the body to be cut (curl: error 18). */
+static void break_off(struct http *h)
+{
+    drain_body(h);
+    FCGX_Free(h->fcgi, 1);
+    h->state = STATE_DONE;
+}
+
+static void reply(struct http *h, int status, const char *type, const struct buf *body)
+{
+    size_t len = body != NULL ? body->len : 0;
+
+    if (h->state != STATE_OPEN) {
+        log_error("%s: a second answer to one request was dropped", h->request_id);
+        return;
+    }
+    if (put_head(h, status, type, body != NULL ? (int64_t)len : -1) != 0 || put(h, body != NULL ? body->data : NULL, len) != 0)
+        break_off(h);
+    h->state = STATE_DONE;
+}
+
+void http_reply(struct http *h, int status, const struct buf *json)
+{
+    if (buf_status(json) != 0) {
+        struct err e = ERR_INIT;
+
+        (void)err_set(&e, ERR_INTERNAL, "the answer is too large, or memory ran out");
+        e.outcome = OUTCOME_UNKNOWN;
+        http_fail(h, &e, NULL);
+        return;
+    }
+    reply(h, status, "application/json", json);
+}
+
+void http_fail(struct http *h, const struct err *e, const char *shards)
+{
+    int status = err_status(e->code);
+    struct buf problem;
+
+    buf_init(&problem, PROBLEM_MAX);
+    err_write_problem(e, h->request_id, shards, &problem);
+    if (buf_status(&problem) != 0) {
+        buf_reset(&problem);
+        err_write_problem(e, h->request_id, NULL, &problem);
+    }
+    if (status >= 500)
+        log_error("%s: %s %s: %d %s: %s", h->request_id, h->method, http_path(h), status, err_name(e->code), e->detail);
+    if (status == 401)
+        http_add_header(h, "WWW-Authenticate", "Token realm=\"shardgate\"");
+    if (e->retry == RETRY_AFTER) {
+        char seconds[16];
+
+        snprintf(seconds, sizeof(seconds), "%d", e->retry_after_s > 0 ? e->retry_after_s : 1);
+        http_add_header(h, "Retry-After", seconds);
+    }
+    reply(h, status, "application/problem+json", &problem);
+    buf_clear(&problem);
+}
+
+void http_begin(struct http *h, int status, const char *content_type)
+{
+    h->state = STATE_STREAMING;
+    if (put_head(h, status, content_type, -1) != 0)
+        break_off(h);
+}
+
+int http_write(struct http *h, const void *data, size_t len)
+{
+    return h->state == STATE_STREAMING ? put(h, data, len) : -1;
+}
+
+int http_flush(struct http *h)
+{
+    return h->state == STATE_STREAMING && FCGX_FFlush(h->fcgi->out) == 0 ? 0 : -1;
+}
+
+void http_end(struct http *h)
+{
+    h->state = STATE_DONE;
+}
+
+void http_abort(struct http *h)
+{
+    if (h->state != STATE_STREAMING)
+        return;
+    (void)FCGX_FFlush(h->fcgi->out);
+    break_off(h);
+}
+
+/* Serving */
+
+/* Appends the methods that `path` takes, "POST, OPTIONS". HEAD is GET whose body lighttpd drops. */
+static void write_allowed(const struct http_app *app, const char *path, struct buf *out)
+{
+    for (size_t i = 0; i < app->route_count; i++) {
+        const struct http_route *r = &app->routes[i];
+
+        if (strcmp(r->path, path) != 0)
+            continue;
+        buf_printf(out, "%s%s%s", out->len > 0 ? ", " : "", r->method, strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
+    }
+    if (out->len > 0 && app->cors)
+        buf_append_text(out, ", OPTIONS");
+}
+
+static void answer_unrouted(struct http *h)
+{
+    struct err e = ERR_INIT;
+    struct buf allowed;
+    struct buf shown;
+
+    buf_init(&allowed, 256);
+    buf_init(&shown, 100);
+    write_allowed(h->app, http_path(h), &allowed);
+    if (allowed.len > 0)
+        http_add_header(h, "Allow", buf_text(&allowed));
+    if (h->app->cors && strcmp(h->method, "OPTIONS") == 0) {
+        http_add_header(h, "Access-Control-Max-Age", "600");
+        reply(h, 204, NULL, NULL);
+    } else if (allowed.len > 0) {
+        (void)err_set(&e, ERR_METHOD_NOT_ALLOWED, "%s takes %s", http_path(h), buf_text(&allowed));
+        http_fail(h, &e, NULL);
+    } else {
+        /* The client's path goes back printable and short. */
+        for (const char *p = http_path(h); *p != '\0' && shown.len < shown.max; p++)
+            buf_append_char(&shown, *p > ' ' && *p < 0x7f ? *p : '?');
+        (void)err_set(&e, ERR_NO_SUCH_PATH, "%s: no such path", buf_text(&shown));
+        http_fail(h, &e, NULL);
+    }
+    buf_clear(&allowed);
+    buf_clear(&shown);
+}
+
+static const struct http_route *find_route(const struct http *h)
+{
+    const char *method = strcmp(h->method, "HEAD") == 0 ? "GET" : h->method;
+
+    for (size_t i = 0; i < h->app->route_count; i++) {
+        const struct http_route *r = &h->app->routes[i];
+
+        if (strcmp(r->path, http_path(h)) == 0 && strcmp(r->method, method) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+static void serve_request(struct http *h, void *thread)
+{
+    const struct http_route *route = find_route(h);
+    struct err e = ERR_INIT;
+
+    if (route == NULL)
+        answer_unrouted(h);
+    else if (route->guard != NULL && route->guard(h, &e) != 0)
+        http_fail(h, &e, NULL);
+    else
+        route->handle(h, thread);
+
+    if (h->state == STATE_OPEN) {
+        (void)err_set(&e, ERR_INTERNAL, "the handler gave no answer");
+        e.outcome = OUTCOME_UNKNOWN;
+        http_fail(h, &e, NULL);
+    } else if (h->state == STATE_STREAMING) {
+        log_error("%s: %s did not end its answer", h->request_id, http_path(h));
+        http_abort(h);
+    }
+    log_debug("%s: %s %s: %d, %lld us", h->request_id, h->method, http_path(h), h->status,
+              (long long)(now_us() - h->started_us));
+}
+
+static void serve_requests(struct server *s, void *thread)
+{
+    FCGX_Request fcgi;
+    struct http h = {.app = s->app, .fcgi = &fcgi};
+
+    buf_init(&h.path, PATH_MAX_BYTES);
+    buf_init(&h.headers, HEADERS_MAX);
+    buf_init(&h.body, s->app->max_body);
+    FCGX_InitRequest(&fcgi, 0, 0);
+    while (!atomic_load(&s->stopping)) {
+        if (FCGX_Accept_r(&fcgi) < 0) {
+            /* No descriptors or memory left for now, or shutdown() has ended accepting for good. */
+            nanosleep(&(struct timespec){.tv_nsec = ACCEPT_RETRY_NS}, NULL);
+            continue;
+        }
+        open_request(&h);
+        serve_request(&h, thread);
+        close_request(&h);
+    }
+    FCGX_Free(&fcgi, 1);
+    buf_clear(&h.path);
+    buf_clear(&h.headers);
+}
+
+static void *run_thread(void *arg)
+{
+    struct worker_thread *t = arg;
+    struct server *s = t->server;
+    void *thread = s->app->thread_open(s->app->arg, t->index);
+
+    if (thread == NULL) {
+        atomic_store(&s->broken, true);
+        kill(getpid(), SIGTERM); /* wakes main out of sigwait */
+        return NULL;
+    }
+    serve_requests(s, thread);
+    s->app->thread_close(thread);
+    return NULL;
+}
+
+/* Waits for the threads, up to HTTP_STOP_MS together. -1 when one still works then. */
+static int join_threads(const struct worker_thread *threads, unsigned count)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += HTTP_STOP_MS / 1000;
+    for (unsigned i = 0; i < count; i++) {
+        if (pthread_timedjoin_np(threads[i].id, NULL, &until) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* lighttpd kills its apps when it stops, but not when it is killed itself; an orphan would keep its socket. Between the
+ * two getppid() the parent may have gone, and then no signal comes. */
+static int die_with_parent(void)
+{
+    pid_t parent = getppid();
+
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)
+        return -1;
+    return 0;
+}
+
+int http_serve(const struct http_app *app)
+{
+    struct server server = {.app = app};
+    struct worker_thread *threads = calloc(app->threads, sizeof(*threads));
+    unsigned started = 0;
+    sigset_t stop;
+    int signal_number;
+    int rc = EXIT_FAILURE;
+
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
+    if (threads == NULL || die_with_parent() != 0)
+        goto out;
+    if (FCGX_IsCGI()) {
+        log_error("descriptor 0 is no FastCGI socket: this program is started by lighttpd");
+        goto out;
+    }
+    if (FCGX_Init() != 0) {
+        log_error("cannot initialise libfcgi");
+        goto out;
+    }
+    signal(SIGPIPE, SIG_IGN); /* FCGX_Init has put its own handler there */
+
+    for (; started < app->threads; started++) {
+        threads[started].index = started;
+        threads[started].server = &server;
+        if (pthread_create(&threads[started].id, NULL, run_thread, &threads[started]) != 0) {
+            log_error("cannot start thread %u of %u", started + 1, app->threads);
+            atomic_store(&server.broken, true);
+            break;
+        }
+    }
+    if (!atomic_load(&server.broken))
+        sigwait(&stop, &signal_number);
+
+    /* In this order, so that a thread which accept() lets go sees why. Connections are served to their end. */
+    atomic_store(&server.stopping, true);
+    shutdown(0, SHUT_RD);
+    if (join_threads(threads, started) != 0) {
+        log_warning("requests are still running after %d ms: they are given up", HTTP_STOP_MS);
+        _exit(EXIT_FAILURE); /* not exit(): the threads still use what it would tear down */
+    }
+    rc = atomic_load(&server.broken) ? EXIT_FAILURE : EXIT_SUCCESS;
+out:
+    free(threads);
+    return rc;
+}
