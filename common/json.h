@@ -77,7 +77,8 @@ struct json_slice {
 int json_slices(const char *text, size_t len, struct json_slice *slices, size_t count, struct err *e)
     __attribute__((warn_unused_result));
 
-/* Writers. A string is written with quotes; what JSON must escape is escaped, all else stays UTF-8. */
+/* Writers. A string is written with quotes; what JSON must escape is escaped, all else stays UTF-8 (malformed bytes become
+ * U+FFFD). Doubles are written as ECMAScript does: 3, 0.1, 1e+21. */
 void json_write_string(struct buf *b, const char *text, size_t len);
 void json_write_text(struct buf *b, const char *text); /* NUL-terminated */
 void json_write_double(struct buf *b, double v);       /* shortest text that reads back the same; v is finite */

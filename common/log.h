@@ -3,6 +3,8 @@
 #ifndef SHARDGATE_LOG_H
 #define SHARDGATE_LOG_H
 
+#define LOG_LINE_MAX 4096 /* bytes of a line, the newline included; longer texts are cut */
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Names the program in each line ("worker go"). `program` must live as long as the process. The level is INFO, or what

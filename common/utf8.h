@@ -1,0 +1,19 @@
+/* UTF-8 (RFC 3629): one well-formed character at a time. Overlong forms, surrogates and code points above U+10FFFF are
+ * malformed. Knows nothing about what the characters mean. */
+#ifndef SHARDGATE_UTF8_H
+#define SHARDGATE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define UTF8_MAX_BYTES 4             /* of one character */
+#define UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD, stands for what was malformed */
+
+/* The length in bytes of the character that starts at `text`, and in *cp (may be NULL) its code point; 0 when the bytes
+ * there are malformed or cut, or `len` is 0. */
+size_t utf8_decode(const char *text, size_t len, uint32_t *cp);
+
+/* Writes the character and returns its length. `cp` is at most 0x10FFFF and no surrogate. No NUL is written. */
+size_t utf8_encode(uint32_t cp, char out[UTF8_MAX_BYTES]);
+
+#endif
