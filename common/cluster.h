@@ -20,6 +20,9 @@
 #include <stddef.h>
 
 #define CLUSTER_MAX_WORKERS 256
+#define CLUSTER_MAX_THREADS 256
+#define CLUSTER_MAX_BODY (1024 * 1024 * 1024) /* bytes */
+#define CLUSTER_MAX_TIMEOUT_MS (60 * 60 * 1000)
 
 struct cluster_tds {
     bool embedded;       /* true unless `host` is given: tds-server is started for this worker */
@@ -32,20 +35,20 @@ struct cluster_tds {
 };
 
 struct cluster_worker {
-    char *name;   /* [a-z][a-z0-9_-]{0,31}, unique */
-    char *suffix; /* [A-Za-z0-9_]{1,16}, unique without regard to case */
-    int port;
-    int threads;
+    char *name;   /* [a-z][a-z0-9_-]{0,31}, unique; "go", "python", "node", "w3", … */
+    char *suffix; /* [A-Za-z0-9_]{1,16}, unique without regard to case; "GO", "PY", "NODE", else the name in capitals */
+    int port;     /* 8081 + shard */
+    int threads;  /* 4 */
     struct cluster_tds tds;
 };
 
 struct cluster {
-    char *bind; /* the address that every port is bound to */
-    int master_port;
-    char *master_role; /* primary or backup */
-    int master_threads;
-    size_t max_body; /* "max_body": bytes of a request body; 8 MiB */
-    int timeout_ms;  /* "timeout_ms": the deadline of a request; 5000 */
+    char *bind;         /* the IPv4 address that every port is bound to; "127.0.0.1" */
+    int master_port;    /* 8080 */
+    char *master_role;  /* "primary" or "backup"; "primary" */
+    int master_threads; /* 8 */
+    size_t max_body;    /* "max_body": bytes of a request body; 8 MiB */
+    int timeout_ms;     /* "timeout_ms": the deadline of a request; 5000 */
     struct cluster_worker *workers; /* in the order of the shards */
     size_t worker_count;
 };
