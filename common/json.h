@@ -1,7 +1,8 @@
 /* JSON: a strict reader (RFC 8259, and the contract's limits) and writers. The one home of json-c.
  *
- * json-c alone lets duplicate keys, control characters, NaN, broken UTF-8 and more pass; a strict scanner runs before it,
- * so that what a tree holds was valid. Knows nothing about SQL or HTTP.
+ * json-c's own parser lets duplicate keys, control characters, NaN, broken UTF-8 and more pass, and saturates long
+ * integers; so one strict scanner reads the text, and builds json-c's tree where one is wanted. What a tree holds was
+ * valid. Knows nothing about SQL or HTTP.
  *
  * A JSON null is the NULL pointer, as in json-c.
  */
@@ -43,7 +44,7 @@ bool json_next(const struct json_object *obj, struct json_iter *it, const char *
 size_t json_array_length(const struct json_object *array);
 struct json_object *json_array_at(const struct json_object *array, size_t i); /* borrowed */
 
-bool json_bool(const struct json_object *v);
+bool json_boolean(const struct json_object *v);
 
 /* A string's bytes: UTF-8, may hold NUL. Borrowed. */
 const char *json_string(const struct json_object *v, size_t *len);

@@ -311,7 +311,7 @@ static void write_tree(struct buf *b, const struct json_object *v, bool canonica
         buf_append_text(b, "null");
         break;
     case JSON_BOOL:
-        buf_append_text(b, json_bool(v) ? "true" : "false");
+        buf_append_text(b, json_boolean(v) ? "true" : "false");
         break;
     case JSON_NUMBER:
         text = json_number(v, &len);
