@@ -262,7 +262,7 @@ static int read_key(struct reader *r, const struct place *p, const struct key *k
     case KEY_BOOL:
         if (json_kind(p->value) != JSON_BOOL)
             return fail(r, p->at, p->key, "true or false was expected");
-        *(bool *)(void *)member = json_bool(p->value);
+        *(bool *)(void *)member = json_boolean(p->value);
         return 0;
     case KEY_TEXT:
     case KEY_NULLABLE_TEXT:
