@@ -3,10 +3,16 @@
  *   predicate  := and { OR and } ;  and := not { AND not } ;  not := NOT not | '(' predicate ')' | comparison
  *   comparison := operand ( = | <> | != | < | <= | > | >= ) operand
  *               | operand [NOT] BETWEEN operand AND operand
- *               | operand [NOT] IN '(' literal { ',' literal } ')'
+ *               | operand [NOT] IN '(' value { ',' value } ')'
  *               | operand [NOT] LIKE string [ESCAPE string of one character]
  *               | operand IS [NOT] NULL
- *   operand    := literal | column | function '(' operand ')' | @name
+ *   operand    := value | column | function '(' operand ')'
+ *   value      := literal | @name
+ *   literal    := [+-] number | [N]'text', '' inside stands for '
+ *   string     := a literal or an @name that is a string
+ *   column     := name | [name], ]] inside stands for ] | "name"
+ *
+ * NOT, '(' and each function go one level deeper. AND directly inside AND, and OR inside OR, are one node.
  *
  * Knows nothing about tables, shards or ODBC. The tree is public to be walked: the router narrows shards by it, the
  * worker checks columns and writes T-SQL from it through predicate_write_sql(), in which no byte of the source text but a
@@ -46,7 +52,7 @@ enum predicate_op {
 
 enum predicate_operand_kind {
     PREDICATE_COLUMN, /* text: the name, unquoted */
-    PREDICATE_NUMBER, /* text: as written, "+" dropped: -12, 1.50, 1e3 */
+    PREDICATE_NUMBER, /* text: as written, but no "+", no leading zeros, digits on both sides of a point: -12, 1.50, 0.5, 1e3 */
     PREDICATE_STRING, /* text: the value, quotes undone; national tells N'' */
     PREDICATE_PARAM,  /* text: the name without @; predicate_bind replaces it by one of the others */
     PREDICATE_NULLVAL /* a parameter whose value is null */
@@ -105,18 +111,26 @@ int predicate_parse(const char *text, size_t len, struct predicate **out, struct
 void predicate_free(struct predicate *p);
 const struct predicate_node *predicate_root(const struct predicate *p);
 
-/* Gives each @name its value out of `params` (an object of strings, numbers, booleans and nulls; NULL for none).
- * ERR_BAD_CONDITION for a name without value, ERR_BAD_FIELD for a value of another kind or a param that is not used. */
+/* Gives each @name its value out of `params` (an object of strings, numbers, booleans and nulls; NULL for none). Names
+ * match without regard to case. ERR_BAD_CONDITION for a name without value, ERR_BAD_FIELD for a value of another kind or
+ * out of its type's range, and for a param that is not used. Values are copied. */
 int predicate_bind(struct predicate *p, const struct json_object *params, struct err *e) __attribute__((warn_unused_result));
+
+/* The same for predicates that share their params (condition and having): each param must be used by one of them. Entries
+ * may be NULL. */
+int predicate_bind_all(struct predicate *const *list, size_t count, const struct json_object *params, struct err *e)
+    __attribute__((warn_unused_result));
 
 /* Calls `visit` for each column operand; stops at its first non-zero result and returns that. */
 int predicate_each_column(const struct predicate *p, int (*visit)(void *arg, const struct predicate_operand *column), void *arg);
 
-/* Appends the canonical text of the condition: parsing it gives an equal tree, and emitting that the same text. */
+/* Appends the canonical text of the condition: parsing it gives an equal tree, and emitting that the same text. What
+ * predicate_bind put in stands as a literal: NULL and, for booleans, 1 and 0, which parsing does not take back. */
 void predicate_emit(const struct predicate *p, struct buf *out);
 
-/* Writes the condition as T-SQL. Columns and literals are written by the caller's functions (a bracketed name of the
- * catalogue, a parameter's placeholder); the rest comes from constants. A non-zero result of a function ends it. */
+/* Writes the condition as T-SQL, after predicate_bind. Columns and literals (NUMBER, STRING, NULLVAL) are written by the
+ * caller's functions (a bracketed name of the catalogue, a parameter's placeholder), their SQL functions around them and
+ * the rest come from constants. A non-zero result of a function ends it and is returned; else 0. */
 struct predicate_writer {
     int (*column)(void *arg, const struct predicate_operand *column, struct buf *out);
     int (*literal)(void *arg, const struct predicate_operand *literal, struct buf *out);

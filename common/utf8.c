@@ -60,3 +60,32 @@ size_t utf8_encode(uint32_t cp, char out[UTF8_MAX_BYTES])
     out[3] = (char)(0x80 | (cp & 0x3F));
     return 4;
 }
+
+bool utf8_measure(const char *text, size_t len, size_t *utf16_units, size_t *code_points)
+{
+    size_t units = 0;
+    size_t points = 0;
+
+    for (size_t at = 0; at < len;) {
+        uint32_t c;
+        const size_t n = utf8_decode(text + at, len - at, &c);
+        if (n == 0)
+            return false;
+        at += n;
+        points++;
+        units += c >= 0x10000 ? 2 : 1;
+    }
+    if (utf16_units)
+        *utf16_units = units;
+    if (code_points)
+        *code_points = points;
+    return true;
+}
+
+bool utf8_is_ascii(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return false;
+    return true;
+}

@@ -3,6 +3,7 @@
 #ifndef SHARDGATE_UTF8_H
 #define SHARDGATE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,5 +16,11 @@ size_t utf8_decode(const char *text, size_t len, uint32_t *cp);
 
 /* Writes the character and returns its length. `cp` is at most 0x10FFFF and no surrogate. No NUL is written. */
 size_t utf8_encode(uint32_t cp, char out[UTF8_MAX_BYTES]);
+
+/* Counts the text's UTF-16 units and code points; either pointer may be NULL. false when the text is malformed. */
+bool utf8_measure(const char *text, size_t len, size_t *utf16_units, size_t *code_points);
+
+/* Are all bytes below 0x80? */
+bool utf8_is_ascii(const char *text, size_t len);
 
 #endif
