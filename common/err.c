@@ -132,6 +132,25 @@ int err_prefix(struct err *e, const char *format, ...)
     return -1;
 }
 
+void err_quote(struct buf *b, const char *text, size_t len)
+{
+    const char *end = text + len, *cut = len > ERR_QUOTE_MAX ? text + ERR_QUOTE_MAX : end;
+    buf_append_char(b, '"');
+    for (size_t n; text < cut; text += n) {
+        uint32_t cp = 0;
+        n = utf8_decode(text, (size_t)(end - text), &cp);
+        if (n == 0) {
+            n = 1;
+            buf_append_text(b, UTF8_REPLACEMENT);
+        } else if (cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || cp == 0x2028 || cp == 0x2029) {
+            buf_printf(b, "\\u%04x", (unsigned)cp);
+        } else {
+            buf_append(b, text, n);
+        }
+    }
+    buf_append_text(b, text < end ? "…\"" : "\"");
+}
+
 static const struct row *row_of(enum err_code code)
 {
     return code < ERR_CODES ? &rows[code] : &rows[ERR_INTERNAL];

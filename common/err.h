@@ -56,6 +56,8 @@ enum err_retry { RETRY_NO, RETRY_AFTER, RETRY_SAME_KEY };
 
 #define ERR_DETAIL_MAX 512 /* bytes, the NUL included; longer details are cut at a character's end */
 
+#define ERR_QUOTE_MAX 64   /* bytes of a client's text that err_quote shows */
+
 struct err {
     enum err_code code;
     enum err_outcome outcome;
@@ -73,6 +75,10 @@ int err_set(struct err *e, enum err_code code, const char *format, ...) __attrib
 
 /* Puts "context: " before the detail. Returns -1, always. */
 int err_prefix(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends text that a client sent as messages show it: in double quotes, control characters as \u001f, malformed bytes as
+ * U+FFFD, cut with … behind some ERR_QUOTE_MAX bytes. */
+void err_quote(struct buf *b, const char *text, size_t len);
 
 /* The HTTP status of a code (400 … 507), its name in JSON ("bad_json") and the status' title ("Bad Request"). */
 int err_status(enum err_code code);
