@@ -168,7 +168,7 @@ static int bind_operand(struct binding *b, struct predicate_operand *o)
     case JSON_BOOL:
         o->kind = PREDICATE_NUMBER;
         o->type = PREDICATE_BIT;
-        o->text = json_bool(param->value) ? "1" : "0";
+        o->text = json_boolean(param->value) ? "1" : "0";
         o->len = 1;
         return 0;
     case JSON_NULL:
