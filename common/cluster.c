@@ -631,9 +631,11 @@ static int read_file(struct reader *r)
     return 0;
 }
 
-/* json_read() gives the offset of what is wrong in its text, "… at byte 12". */
+/* json_read() takes its text for a request's and gives the offset of what is wrong: "body: … at byte 12". */
 static int fail_json(struct reader *r, const struct err *e)
 {
+    static const char prefix[] = "body: ";
+    const char *detail = e->detail;
     const char *byte = NULL;
     size_t offset = 0;
 
@@ -643,7 +645,9 @@ static int fail_json(struct reader *r, const struct err *e)
         offset = (size_t)strtoull(byte + strlen("byte "), NULL, 10);
     if (offset > r->text.len)
         offset = r->text.len;
-    return fail(r, buf_text(&r->text) + offset, NULL, "%s", e->detail);
+    if (strncmp(detail, prefix, sizeof(prefix) - 1) == 0)
+        detail += sizeof(prefix) - 1;
+    return fail(r, buf_text(&r->text) + offset, NULL, "%s", detail);
 }
 
 int cluster_load(const char *path, struct cluster *out, struct buf *error)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -24,8 +26,10 @@
 #define PATH_MAX_BYTES (64 * 1024) /* lighttpd's own limit on a parameter */
 #define VARIABLE_MAX 128           /* "HTTP_" and the name of a header that a program asks for */
 #define ACCEPT_RETRY_NS (20 * 1000 * 1000)
+#define BREAK_STEP_MS 10
+#define BREAK_MAX_MS 200
 
-enum state { STATE_OPEN, STATE_STREAMING, STATE_DONE };
+enum state { STATE_OPEN, STATE_STREAMING, STATE_DONE, STATE_BROKEN };
 
 struct http {
     const struct http_app *app;
@@ -161,27 +165,6 @@ static void open_request(struct http *h)
     choose_request_id(h);
 }
 
-/* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
- * cost lighttpd the answer. lighttpd has limited the length already. */
-static void drain_body(struct http *h)
-{
-    char scrap[4096];
-
-    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap))
-        continue;
-}
-
-static void close_request(struct http *h)
-{
-    if (h->fcgi->in != NULL) {
-        drain_body(h);
-        FCGX_Finish_r(h->fcgi);
-    }
-    json_free(h->tree);
-    h->tree = NULL;
-    buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
-}
-
 /* Is `type`, up to its parameters, JSON: application/json, text/json or anything/…+json, in UTF-8? */
 static bool is_json_type(const char *type)
 {
@@ -298,16 +281,6 @@ static int put_head(struct http *h, int status, const char *type, int64_t length
     return rc;
 }
 
-/* Closes the connection to lighttpd without FastCGI's END_REQUEST record (FCGX_Free with `close` drops the streams and
- * closes; FCGX_Finish_r would end the request in order). lighttpd then takes the app for crashed: it closes its client's
- * connection and leaves out the last chunk, so that the client knows the body to be cut (curl: error 18). */
-static void break_off(struct http *h)
-{
-    drain_body(h);
-    FCGX_Free(h->fcgi, 1);
-    h->state = STATE_DONE;
-}
-
 static void reply(struct http *h, int status, const char *type, const struct buf *body)
 {
     size_t len = body != NULL ? body->len : 0;
@@ -317,8 +290,9 @@ static void reply(struct http *h, int status, const char *type, const struct buf
         return;
     }
     if (put_head(h, status, type, body != NULL ? (int64_t)len : -1) != 0 || put(h, body != NULL ? body->data : NULL, len) != 0)
-        break_off(h);
-    h->state = STATE_DONE;
+        h->state = STATE_BROKEN;
+    else
+        h->state = STATE_DONE;
 }
 
 void http_reply(struct http *h, int status, const struct buf *json)
@@ -363,7 +337,7 @@ void http_begin(struct http *h, int status, const char *content_type)
 {
     h->state = STATE_STREAMING;
     if (put_head(h, status, content_type, -1) != 0)
-        break_off(h);
+        h->state = STATE_BROKEN;
 }
 
 int http_write(struct http *h, const void *data, size_t len)
@@ -378,15 +352,13 @@ int http_flush(struct http *h)
 
 void http_end(struct http *h)
 {
-    h->state = STATE_DONE;
+    if (h->state == STATE_STREAMING)
+        h->state = STATE_DONE;
 }
 
 void http_abort(struct http *h)
 {
-    if (h->state != STATE_STREAMING)
-        return;
-    (void)FCGX_FFlush(h->fcgi->out);
-    break_off(h);
+    h->state = STATE_BROKEN;
 }
 
 /* Serving */
@@ -459,6 +431,7 @@ static void serve_request(struct http *h, void *thread)
         route->handle(h, thread);
 
     if (h->state == STATE_OPEN) {
+        e = ERR_INIT;
         (void)err_set(&e, ERR_INTERNAL, "the handler gave no answer");
         e.outcome = OUTCOME_UNKNOWN;
         http_fail(h, &e, NULL);
@@ -468,6 +441,55 @@ static void serve_request(struct http *h, void *thread)
     }
     log_debug("%s: %s %s: %d, %lld us", h->request_id, h->method, http_path(h), h->status,
               (long long)(now_us() - h->started_us));
+}
+
+/* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
+ * cost lighttpd the answer. lighttpd has limited the length already. */
+static void drain_body(struct http *h)
+{
+    char scrap[4096];
+
+    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap))
+        continue;
+}
+
+/* Waits until lighttpd has read what was sent, and has had the time to pass it on. */
+static void wait_until_read(int fd)
+{
+    const struct timespec step = {.tv_nsec = BREAK_STEP_MS * 1000000};
+    int unread = 1;
+
+    for (int waited = 0; waited < BREAK_MAX_MS && unread > 0; waited += BREAK_STEP_MS) {
+        nanosleep(&step, NULL);
+        if (ioctl(fd, SIOCOUTQ, &unread) != 0)
+            return;
+    }
+    nanosleep(&step, NULL);
+}
+
+/* Closes the connection to lighttpd without FastCGI's END_REQUEST record (FCGX_Free with `close` drops the streams and
+ * closes; FCGX_Finish_r would end the request in order). lighttpd then takes the app for crashed: it closes its client's
+ * connection and leaves out the last chunk, so that the client knows the body to be cut (curl: error 18).
+ *
+ * That holds only once lighttpd has sent the header. If it finds the header, a short body and the end of the connection
+ * in one read, it takes the body for whole and gives it a Content-Length: hence the wait. */
+static void break_off(FCGX_Request *fcgi)
+{
+    if (FCGX_FFlush(fcgi->out) == 0)
+        wait_until_read(fcgi->ipcFd);
+    FCGX_Free(fcgi, 1);
+}
+
+static void close_request(struct http *h)
+{
+    drain_body(h);
+    if (h->state == STATE_BROKEN)
+        break_off(h->fcgi);
+    else
+        FCGX_Finish_r(h->fcgi);
+    json_free(h->tree);
+    h->tree = NULL;
+    buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
 }
 
 static void serve_requests(struct server *s, void *thread)

@@ -69,7 +69,8 @@ void http_reply(struct http *h, int status, const struct buf *json);
 void http_fail(struct http *h, const struct err *e, const char *shards);
 
 /* Streams an answer. http_write returns -1 once the client is gone. http_abort ends the exchange so that the client sees
- * unterminated JSON on a closed connection. */
+ * unterminated JSON on a closed connection; before http_begin, so that it sees lighttpd's own 500. The connection is
+ * closed when the handler returns. */
 void http_begin(struct http *h, int status, const char *content_type);
 int http_write(struct http *h, const void *data, size_t len) __attribute__((warn_unused_result));
 int http_flush(struct http *h) __attribute__((warn_unused_result));
