@@ -44,6 +44,9 @@ enum sqltype_kind {
 #define SQLTYPE_MAX (-1) /* the length of VARCHAR(MAX), NVARCHAR(MAX), VARBINARY(MAX) and TEXT */
 #define SQLTYPE_MAX_PRECISION 38
 #define SQLTYPE_MAX_SCALE_TIME 7
+#define SQLTYPE_MAX_COLUMN_BYTES 8192           /* of what stands behind a column's name in /create-table */
+#define SQLTYPE_MAX_VALUE_BYTES (64ul << 20) /* of one value */
+#define SQLTYPE_MAX_NAME 64                     /* bytes of a name given to /create-db or /create-table */
 
 struct sqltype {
     enum sqltype_kind kind;
@@ -109,7 +112,12 @@ void sqlvalue_clear(struct sqlvalue *v);
 /* Converts a JSON value to its column's type, strings of digits for numeric columns included. ERR_BAD_VALUE, with the
  * column's name and what is wrong, when it does not fit (overflow, truncation, a fraction for an integer column, bad
  * base64, a date that is none). Like SQL Server, a decimal or a time with more digits than the scale is rounded. Null is
- * accepted for every type here. */
+ * accepted for every type here. `out` was made by sqlvalue_init and may be used again.
+ *   numeric types: numbers and strings that are one, white space around it allowed; integers: integral values only
+ *   BIT: booleans too, else 0, 1, "true", "false";  strings: strings, and numbers as they were written
+ *   dates and times: the texts of sqltime.h;  UNIQUEIDENTIFIER: braces allowed;  binaries: base64 with its padding
+ * CHAR and VARCHAR count characters here: how many bytes one takes is the collation's affair, and the server's to check.
+ * Blanks at a string's end that do not fit are dropped, as SQL Server does. */
 int sqltype_convert(const struct sqltype *t, const char *column, const struct json_object *v, struct sqlvalue *out, struct err *e)
     __attribute__((warn_unused_result));
 
@@ -126,8 +134,9 @@ int sqltype_key_text(const struct sqltype *t, const char *name, const struct jso
  * the text has no canonical form for the type, so that it narrows nothing. */
 bool sqltype_key_from_text(const struct sqltype *t, const char *text, size_t len, bool quoted, struct buf *out);
 
-/* Names given to /create-db and /create-table: [A-Za-z][A-Za-z0-9_]{0,63}, none of the server's own. ERR_BAD_NAME.
- * `field` names it in the message. For databases, master, model, msdb and tempdb are refused; for all, sys… and gw_…. */
+/* Names given to /create-db and /create-table: [A-Za-z][A-Za-z0-9_]{0,63}, none of the server's own without regard to
+ * case. ERR_BAD_NAME. `field` names it in the message ("db_name"). sys… and gw_… are refused for all; master, model, msdb
+ * and tempdb for all but columns, whose `field` begins with "column". */
 int sqltype_check_name(const char *field, const char *name, size_t len, struct err *e) __attribute__((warn_unused_result));
 
 #endif
