@@ -436,7 +436,7 @@ static int parse_or(struct parser *ps, struct predicate_node **out)
     return parse_chain(ps, PREDICATE_OR, KEYWORD_OR, parse_and, out);
 }
 
-int predicate_parse(const char *text, size_t len, struct predicate **out, struct err *e)
+static int parse(const char *text, size_t len, enum err_code constant, struct predicate **out, struct err *e)
 {
     struct parser ps = {.lexer = {.text = text, .len = len}, .e = e};
     int rc = -1;
@@ -454,7 +454,7 @@ int predicate_parse(const char *text, size_t len, struct predicate **out, struct
         goto out;
     }
     if (!ps.names_column) {
-        err_set(e, ERR_BAD_CONDITION, "condition: names no column");
+        err_set(e, constant, "condition: names no column");
         goto out;
     }
     *out = ps.p;
@@ -463,6 +463,16 @@ int predicate_parse(const char *text, size_t len, struct predicate **out, struct
 out:
     predicate_free(ps.p);
     return rc;
+}
+
+int predicate_parse(const char *text, size_t len, struct predicate **out, struct err *e)
+{
+    return parse(text, len, ERR_BAD_CONDITION, out, e);
+}
+
+int predicate_parse_for_write(const char *text, size_t len, struct predicate **out, struct err *e)
+{
+    return parse(text, len, ERR_UNSAFE_STATEMENT, out, e);
 }
 
 void predicate_free(struct predicate *p)

@@ -108,6 +108,9 @@ struct predicate;
 /* Parses. ERR_BAD_CONDITION with the byte offset and the token. The text is copied; the caller frees *out. A condition
  * that names no column at all ('a'='a') is refused. */
 int predicate_parse(const char *text, size_t len, struct predicate **out, struct err *e) __attribute__((warn_unused_result));
+/* The same for a statement that changes rows: a condition that names no column is ERR_UNSAFE_STATEMENT. */
+int predicate_parse_for_write(const char *text, size_t len, struct predicate **out, struct err *e)
+    __attribute__((warn_unused_result));
 void predicate_free(struct predicate *p);
 const struct predicate_node *predicate_root(const struct predicate *p);
 
