@@ -1,0 +1,276 @@
+#include "fcgi-master/exchange.h"
+
+#include "common/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_SHARDS_TEXT ((size_t)1 << 20) /* of a problem's "shards" */
+#define MAX_DESCRIBE_BODY 4096
+
+struct thread {
+    struct master *master;
+    struct fanout *fanout;
+    struct merge_part *parts; /* one a worker */
+};
+
+int64_t exchange_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+void exchange_thread_close(void *thread)
+{
+    struct thread *t = thread;
+    if (t == NULL)
+        return;
+    fanout_free(t->fanout);
+    free(t->parts);
+    free(t);
+}
+
+void *exchange_thread_open(void *arg, unsigned index)
+{
+    (void)index;
+    struct thread *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    t->master = arg;
+    t->fanout = fanout_new(t->master->cluster, t->master->rundir);
+    t->parts = calloc(t->master->cluster->worker_count, sizeof *t->parts);
+    if (t->fanout == NULL || t->parts == NULL) {
+        exchange_thread_close(t);
+        return NULL;
+    }
+    return t;
+}
+
+/* X-Timeout-Ms shortens the deadline, never lengthens it. */
+static int read_timeout(struct exchange *x, int *ms)
+{
+    const char *text = http_header(x->h, "X-Timeout-Ms");
+    if (text == NULL)
+        return 0;
+    long n = 0;
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p < '0' || *p > '9')
+            return err_set(&x->err, ERR_BAD_FIELD, "X-Timeout-Ms: must be a whole number of milliseconds");
+        n = n * 10 + (*p - '0');
+        if (n > EXCHANGE_MAX_TIMEOUT_MS)
+            break;
+    }
+    if (n == 0 || n > EXCHANGE_MAX_TIMEOUT_MS)
+        return err_set(&x->err, ERR_BAD_FIELD, "X-Timeout-Ms: must be 1 to %d", EXCHANGE_MAX_TIMEOUT_MS);
+    if (n < *ms)
+        *ms = (int)n;
+    return 0;
+}
+
+int exchange_open(struct exchange *x, struct http *h, void *thread)
+{
+    struct thread *t = thread;
+    *x = (struct exchange){.h = h, .master = t->master, .fanout = t->fanout, .parts = t->parts};
+    buf_init(&x->shards, MAX_SHARDS_TEXT);
+    fanout_reset(x->fanout);
+    int ms = x->master->cluster->timeout_ms;
+    if (read_timeout(x, &ms) != 0)
+        return -1;
+    x->deadline_us = http_started_us(h) + (int64_t)ms * 1000;
+    return 0;
+}
+
+void exchange_close(struct exchange *x)
+{
+    fanout_reset(x->fanout); /* the answers' memory */
+    buf_clear(&x->shards);
+}
+
+/* db_name and table: which of them exist is the workers' business. */
+static int read_name(struct exchange *x, const char *field, const char **out)
+{
+    size_t len = 0;
+    if (json_get_string(x->body, field, true, out, &len, &x->err) != 0)
+        return -1;
+    if (len == 0 || len > EXCHANGE_MAX_NAME)
+        return err_set(&x->err, ERR_BAD_NAME, "%s: must be 1 to %d bytes long", field, EXCHANGE_MAX_NAME);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)(*out)[i] < ' ')
+            return err_set(&x->err, ERR_BAD_NAME, "%s: control character at byte %zu", field, i);
+    }
+    return 0;
+}
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (; *list != NULL; list++) {
+        if (strcmp(*list, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+int exchange_read_body(struct exchange *x, const char *const *members)
+{
+    if (http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0 ||
+        json_check_members(x->body, members, &x->err) != 0 || read_name(x, "db_name", &x->db) != 0)
+        return -1;
+    return in_list(members, "table") ? read_name(x, "table", &x->table) : 0;
+}
+
+void exchange_begin(struct exchange *x)
+{
+    fanout_reset(x->fanout);
+    x->part_count = 0;
+}
+
+void exchange_add(struct exchange *x, const struct exchange_question *q, size_t worker, const char *body, size_t len)
+{
+    const struct cluster_worker *w = &x->master->cluster->workers[worker];
+    struct merge_part *p = &x->parts[x->part_count++];
+    *p = (struct merge_part){.shard = worker, .worker = w->name, .database = q->write ? x->db : "", .suffix = w->suffix};
+    struct fanout_request rq = {
+        .path = q->path,
+        .body = body,
+        .len = len,
+        .token = x->master->token,
+        .request_id = http_request_id(x->h),
+        .schema_tag = q->schema_tag,
+        .deadline_us = q->deadline_us,
+        .repeatable = !q->write,
+    };
+    if (fanout_add(x->fanout, worker, &rq) != 0)
+        err_set(&p->err, ERR_INTERNAL, "out of memory");
+}
+
+/* The codes of calls that brought no answer from the worker itself. */
+static enum err_code transport_code(const struct fanout_answer *a)
+{
+    if (a->result == FANOUT_FOREIGN_ANSWER)
+        return a->status >= 500 ? ERR_SHARD_UNAVAILABLE : ERR_BAD_WORKER_ANSWER;
+    return a->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_SHARD_UNAVAILABLE;
+}
+
+static void read_answer(const struct exchange_question *q, const struct fanout_answer *a, struct merge_part *p)
+{
+    if (a->result != FANOUT_ANSWERED) {
+        err_set(&p->err, transport_code(a), "%s", a->detail);
+        if (q->write && a->result != FANOUT_NOT_SENT) {
+            p->err.outcome = OUTCOME_UNKNOWN;
+            p->err.retry = RETRY_NO;
+        }
+    } else if (a->status == 200) {
+        p->text = a->body;
+        p->len = a->len;
+        merge_accept(p, q->kind);
+    } else {
+        merge_read_problem(a->status, a->body, a->len, a->retry_after_s, q->write, &p->err);
+    }
+}
+
+void exchange_run(struct exchange *x, const struct exchange_question *q)
+{
+    size_t answers = fanout_count(x->fanout);
+    fanout_run(x->fanout);
+    /* Parts whose call could not be added have their error already and no answer. */
+    for (size_t i = 0; i < x->part_count; i++) {
+        struct merge_part *p = &x->parts[i];
+        if (p->text != NULL || p->err.code != ERR_NONE)
+            continue;
+        read_answer(q, fanout_answer(x->fanout, answers++), p);
+    }
+}
+
+int exchange_refuse(struct exchange *x, enum merge_kind kind)
+{
+    struct err e = ERR_INIT;
+    buf_reset(&x->shards);
+    merge_problem(x->parts, x->part_count, kind, &e, &x->shards);
+    if (buf_status(&x->shards) != 0)
+        buf_reset(&x->shards);
+    x->err = e;
+    return -1;
+}
+
+void exchange_fail(struct exchange *x)
+{
+    http_fail(x->h, &x->err, x->shards.len > 0 ? buf_text(&x->shards) : NULL);
+}
+
+int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, struct err *e)
+{
+    int64_t now = exchange_now_us();
+    int64_t limit = (x->deadline_us - now) / 3;
+    if (limit > EXCHANGE_DESCRIBE_MS * 1000)
+        limit = EXCHANGE_DESCRIBE_MS * 1000;
+    int rc = -1;
+    struct buf body;
+    buf_init(&body, MAX_DESCRIBE_BODY);
+    buf_append_text(&body, "{\"db_name\":");
+    json_write_text(&body, x->db);
+    buf_append_text(&body, ",\"table\":");
+    json_write_text(&body, x->table);
+    buf_append_char(&body, '}');
+    struct fanout_request rq = {
+        .path = "/describe",
+        .body = buf_text(&body),
+        .len = body.len,
+        .token = x->master->token,
+        .request_id = http_request_id(x->h),
+        .deadline_us = now + limit,
+        .repeatable = true,
+    };
+    fanout_reset(x->fanout);
+    if (buf_status(&body) != 0 || fanout_add(x->fanout, worker, &rq) != 0) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        goto out;
+    }
+    fanout_run(x->fanout);
+    const struct fanout_answer *a = fanout_answer(x->fanout, 0);
+    if (a->result != FANOUT_ANSWERED)
+        err_set(e, transport_code(a), "%s", a->detail);
+    else if (a->status != 200)
+        merge_read_problem(a->status, a->body, a->len, a->retry_after_s, false, e);
+    else
+        rc = table_read(a->body, a->len, out, e);
+out:
+    buf_clear(&body);
+    return rc;
+}
+
+/* Is the error about the table, so that no other worker would know better? */
+static bool is_final(const struct err *e)
+{
+    return err_status(e->code) < 429;
+}
+
+int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *kept)
+{
+    struct master *m = x->master;
+    size_t count = m->cluster->worker_count;
+    *out = fresh ? NULL : tables_get(m->tables, x->db, x->table);
+    *kept = *out != NULL;
+    if (*kept)
+        return 0;
+    exchange_begin(x);
+    size_t first = atomic_load(&m->describer);
+    for (size_t i = 0; i < count; i++) {
+        size_t worker = (first + i) % count;
+        struct merge_part *p = &x->parts[x->part_count++];
+        *p = (struct merge_part){.shard = worker, .worker = m->cluster->workers[worker].name, .database = "", .suffix = ""};
+        if (exchange_describe_at(x, worker, out, &p->err) == 0) {
+            atomic_store(&m->describer, worker);
+            tables_put(m->tables, x->db, x->table, *out);
+            return 0;
+        }
+        if (is_final(&p->err)) {
+            x->parts[0] = *p;
+            x->part_count = 1;
+            break;
+        }
+    }
+    tables_forget(m->tables, x->db, x->table);
+    return exchange_refuse(x, MERGE_SELECT);
+}

@@ -1,0 +1,436 @@
+#include "fcgi-master/fanout.h"
+
+#include "common/buf.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define MAX_URL 512
+#define MAX_SOCKET_PATH 108 /* of sockaddr_un */
+#define POLL_MS 1000        /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
+#define DEADLINE_SLACK_US 2000 /* libcurl counts in whole milliseconds */
+
+struct call {
+    struct fanout_request request;
+    struct fanout_answer answer;
+    CURL *easy;                 /* kept for later calls */
+    struct curl_slist *headers; /* of the attempt under way */
+    struct buf body;            /* of the answer */
+    const char *worker_name;
+    size_t sent;         /* bytes of the request's body that libcurl took */
+    bool marked;         /* the answer's X-Shardgate is the worker's name */
+    bool too_long;
+    bool was_socket;     /* the attempt went to the Unix socket */
+    bool under_way;      /* libcurl has it */
+    unsigned attempts;
+    int64_t started_us;
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+struct fanout {
+    const struct cluster *cluster;
+    const char *rundir;
+    CURLM *multi;
+    struct call *calls[FANOUT_MAX_CALLS]; /* made when first needed, then kept */
+    size_t count;
+    size_t run; /* calls before this one have their answers */
+};
+
+int fanout_global_init(void)
+{
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
+}
+
+void fanout_global_clear(void)
+{
+    curl_global_cleanup();
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+struct fanout *fanout_new(const struct cluster *cluster, const char *rundir)
+{
+    struct fanout *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return NULL;
+    f->cluster = cluster;
+    f->rundir = rundir;
+    f->multi = curl_multi_init();
+    if (f->multi == NULL) {
+        free(f);
+        return NULL;
+    }
+    curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)cluster->worker_count + 1);
+    return f;
+}
+
+void fanout_free(struct fanout *f)
+{
+    if (f == NULL)
+        return;
+    for (size_t i = 0; i < FANOUT_MAX_CALLS && f->calls[i] != NULL; i++) {
+        curl_easy_cleanup(f->calls[i]->easy);
+        buf_clear(&f->calls[i]->body);
+        free(f->calls[i]);
+    }
+    curl_multi_cleanup(f->multi);
+    free(f);
+}
+
+void fanout_reset(struct fanout *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        buf_clear(&f->calls[i]->body);
+    f->count = 0;
+    f->run = 0;
+}
+
+size_t fanout_count(const struct fanout *f)
+{
+    return f->run;
+}
+
+const struct fanout_answer *fanout_answer(const struct fanout *f, size_t i)
+{
+    return &f->calls[i]->answer;
+}
+
+static struct call *call_new(void)
+{
+    struct call *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->easy = curl_easy_init();
+    if (c->easy == NULL) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq)
+{
+    if (f->count == FANOUT_MAX_CALLS)
+        return -1;
+    if (f->calls[f->count] == NULL && (f->calls[f->count] = call_new()) == NULL)
+        return -1;
+    struct call *c = f->calls[f->count++];
+    c->request = *rq;
+    c->answer = (struct fanout_answer){.worker = worker, .body = ""};
+    c->worker_name = f->cluster->workers[worker].name;
+    c->attempts = 0;
+    c->started_us = now_us();
+    buf_init(&c->body, FANOUT_MAX_ANSWER);
+    return 0;
+}
+
+/* libcurl's callbacks. */
+
+static size_t read_body(char *to, size_t size, size_t count, void *arg)
+{
+    struct call *c = arg;
+    size_t n = c->request.len - c->sent;
+    if (n > size * count)
+        n = size * count;
+    if (n > 0)
+        memcpy(to, c->request.body + c->sent, n);
+    c->sent += n;
+    return n;
+}
+
+static size_t write_body(char *from, size_t size, size_t count, void *arg)
+{
+    struct call *c = arg;
+    buf_append(&c->body, from, size * count);
+    if (buf_status(&c->body) == 0)
+        return size * count;
+    c->too_long = true;
+    return 0;
+}
+
+/* The value of header `name` when `line` is that header: without white space around it, not terminated. */
+static const char *header_value(const char *line, size_t len, const char *name, size_t *value_len)
+{
+    size_t n = strlen(name);
+    if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+        return NULL;
+    const char *p = line + n + 1;
+    const char *end = line + len;
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r' || end[-1] == '\n'))
+        end--;
+    *value_len = (size_t)(end - p);
+    return p;
+}
+
+static size_t read_header(char *line, size_t size, size_t count, void *arg)
+{
+    struct call *c = arg;
+    size_t len = size * count;
+    size_t n = 0;
+    const char *value = header_value(line, len, "X-Shardgate", &n);
+    if (value != NULL)
+        c->marked = n == strlen(c->worker_name) && memcmp(value, c->worker_name, n) == 0;
+    value = header_value(line, len, "Retry-After", &n);
+    if (value != NULL && n >= 1 && n <= 4) {
+        int seconds = 0;
+        for (size_t i = 0; i < n && value[i] >= '0' && value[i] <= '9'; i++)
+            seconds = seconds * 10 + (value[i] - '0');
+        c->answer.retry_after_s = seconds;
+    }
+    return len;
+}
+
+/* One attempt of a call. */
+
+static int add_header(struct call *c, const char *name, const char *value)
+{
+    char line[512];
+    int n = snprintf(line, sizeof line, "%s: %s", name, value);
+    if (n < 0 || (size_t)n >= sizeof line)
+        return -1;
+    struct curl_slist *longer = curl_slist_append(c->headers, line);
+    if (longer == NULL)
+        return -1;
+    c->headers = longer;
+    return 0;
+}
+
+static int add_headers(struct call *c, long remaining_ms)
+{
+    const struct fanout_request *rq = &c->request;
+    char ms[24];
+    snprintf(ms, sizeof ms, "%ld", remaining_ms);
+    if (add_header(c, "X-Timeout-Ms", ms) != 0 || add_header(c, "X-Request-Id", rq->request_id) != 0)
+        return -1;
+    if (rq->token != NULL && add_header(c, "X-Master-Token", rq->token) != 0)
+        return -1;
+    if (rq->schema_tag != NULL && add_header(c, "X-Shard-Schema", rq->schema_tag) != 0)
+        return -1;
+    if (rq->body == NULL)
+        return 0;
+    /* An empty Expect keeps libcurl from waiting for a "100 Continue" before it sends a long body. */
+    struct curl_slist *longer = curl_slist_append(c->headers, "Expect:");
+    if (longer == NULL)
+        return -1;
+    c->headers = longer;
+    return add_header(c, "Content-Type", "application/json");
+}
+
+/* Where the worker listens: its Unix socket while that exists, else its port. A first attempt that could not connect to
+ * the socket (a leftover of a dead server) is followed by one to the port. */
+static void set_address(const struct fanout *f, struct call *c)
+{
+    const struct cluster_worker *w = &f->cluster->workers[c->answer.worker];
+    char path[MAX_SOCKET_PATH];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s/%s.http.sock", f->rundir, w->name);
+    c->was_socket = !c->was_socket && n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+
+    const char *host = f->cluster->bind;
+    if (strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    else if (strcmp(host, "::") == 0)
+        host = "::1";
+    char url[MAX_URL];
+    bool v6 = strchr(host, ':') != NULL;
+    snprintf(url, sizeof url, "http://%s%s%s:%d%s", v6 ? "[" : "", host, v6 ? "]" : "", w->port, c->request.path);
+    curl_easy_setopt(c->easy, CURLOPT_URL, url);
+    if (c->was_socket)
+        curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, path);
+}
+
+static void set_options(struct call *c, long remaining_ms)
+{
+    CURL *e = c->easy;
+    curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->curl_error);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, read_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, write_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+    if (c->request.body != NULL) {
+        /* A body from a callback, and no seek function: libcurl cannot rewind it, and so cannot send it again by itself
+         * when a kept connection turns out to be dead (it ends with error 65 then). A write must not run twice. */
+        curl_easy_setopt(e, CURLOPT_POST, 1L);
+        curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
+        curl_easy_setopt(e, CURLOPT_READDATA, c);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.len);
+    }
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, remaining_ms);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
+    curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)FANOUT_IDLE_S);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_PROXY, "");
+    curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+}
+
+static void fail_call(struct call *c, enum fanout_result result, const char *detail)
+{
+    c->answer.result = result;
+    snprintf(c->answer.detail, sizeof c->answer.detail, "%s", detail);
+}
+
+static void drop_headers(struct call *c)
+{
+    curl_slist_free_all(c->headers);
+    c->headers = NULL;
+}
+
+/* Hands an attempt to libcurl. False when it cannot be made; the call has its result then. */
+static bool start_attempt(struct fanout *f, struct call *c)
+{
+    int64_t remaining_ms = (c->request.deadline_us - now_us()) / 1000;
+    if (c->attempts == 0)
+        c->was_socket = false;
+    c->attempts++;
+    if (remaining_ms < 1) {
+        c->answer.timed_out = true;
+        if (c->attempts == 1)
+            fail_call(c, FANOUT_NOT_SENT, "no time was left");
+        return false;
+    }
+    if (remaining_ms > INT32_MAX)
+        remaining_ms = INT32_MAX;
+    buf_reset(&c->body);
+    c->sent = 0;
+    c->marked = false;
+    c->too_long = false;
+    c->answer.timed_out = false;
+    c->answer.retry_after_s = 0;
+    c->answer.status = 0;
+    c->answer.detail[0] = '\0';
+    c->curl_error[0] = '\0';
+    curl_easy_reset(c->easy); /* keeps the connections */
+    if (add_headers(c, (long)remaining_ms) != 0) {
+        drop_headers(c);
+        fail_call(c, FANOUT_NOT_SENT, "out of memory");
+        return false;
+    }
+    set_address(f, c);
+    set_options(c, (long)remaining_ms);
+    if (curl_multi_add_handle(f->multi, c->easy) != CURLM_OK) {
+        drop_headers(c);
+        fail_call(c, FANOUT_NOT_SENT, "the request could not be started");
+        return false;
+    }
+    c->under_way = true;
+    return true;
+}
+
+/* Reads what became of an attempt. True when it is to be made again. */
+static bool finish_attempt(struct call *c, CURLcode code)
+{
+    struct fanout_answer *a = &c->answer;
+    long request_bytes = 0; /* of request lines and headers that were sent */
+    long status = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    drop_headers(c);
+    a->status = (int)status;
+
+    if (code == CURLE_OK && c->marked) {
+        a->result = FANOUT_ANSWERED;
+        return false;
+    }
+    bool again = false;
+    if (code == CURLE_OK) {
+        a->result = FANOUT_FOREIGN_ANSWER;
+        snprintf(a->detail, sizeof a->detail, "status %d, not by the worker itself", a->status);
+        again = c->request.repeatable;
+    } else if (c->too_long) {
+        a->result = FANOUT_NO_ANSWER;
+        snprintf(a->detail, sizeof a->detail, "the answer is longer than %zu bytes", (size_t)FANOUT_MAX_ANSWER);
+    } else {
+        bool unsent = request_bytes == 0 && c->sent == 0;
+        a->result = unsent ? FANOUT_NOT_SENT : FANOUT_NO_ANSWER;
+        again = code != CURLE_OPERATION_TIMEDOUT && (unsent || c->request.repeatable);
+        /* A connection has less time than the whole call: only the second one's end is the deadline. */
+        a->timed_out = code == CURLE_OPERATION_TIMEDOUT && now_us() + DEADLINE_SLACK_US >= c->request.deadline_us;
+        if (a->timed_out)
+            snprintf(a->detail, sizeof a->detail, "timed out after %" PRId64 " ms", (now_us() - c->started_us) / 1000);
+        else if (unsent)
+            snprintf(a->detail, sizeof a->detail, "cannot connect");
+        else
+            snprintf(a->detail, sizeof a->detail, "the connection was lost before the answer was complete");
+    }
+    return again && c->attempts < 2;
+}
+
+/* Removes what has ended from the multi handle, repeats what may be repeated; returns how many calls ended for good. */
+static size_t reap(struct fanout *f)
+{
+    size_t ended = 0;
+    int left = 0;
+    CURLMsg *m;
+    while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        CURL *easy = m->easy_handle;
+        CURLcode code = m->data.result;
+        struct call *c = NULL;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
+        curl_multi_remove_handle(f->multi, easy);
+        c->under_way = false;
+        if (!finish_attempt(c, code) || !start_attempt(f, c))
+            ended++;
+    }
+    return ended;
+}
+
+/* libcurl itself failed (its memory ran out): every call that it has ends here. */
+static void give_up(struct fanout *f)
+{
+    for (size_t i = f->run; i < f->count; i++) {
+        struct call *c = f->calls[i];
+        if (!c->under_way)
+            continue;
+        curl_multi_remove_handle(f->multi, c->easy);
+        drop_headers(c);
+        c->under_way = false;
+        fail_call(c, FANOUT_NO_ANSWER, "the HTTP client failed");
+    }
+}
+
+void fanout_run(struct fanout *f)
+{
+    size_t under_way = 0;
+    for (size_t i = f->run; i < f->count; i++)
+        under_way += start_attempt(f, f->calls[i]) ? 1 : 0;
+    while (under_way > 0) {
+        int running = 0;
+        CURLMcode code = curl_multi_perform(f->multi, &running);
+        under_way -= reap(f);
+        if (under_way > 0 && code == CURLM_OK)
+            code = curl_multi_poll(f->multi, NULL, 0, POLL_MS, NULL);
+        if (code != CURLM_OK) {
+            give_up(f);
+            break;
+        }
+    }
+    for (; f->run < f->count; f->run++) {
+        struct call *c = f->calls[f->run];
+        c->answer.elapsed_us = now_us() - c->started_us;
+        if (c->answer.result != FANOUT_ANSWERED)
+            buf_reset(&c->body);
+        c->answer.body = buf_text(&c->body);
+        c->answer.len = c->body.len;
+    }
+}

@@ -1,0 +1,78 @@
+/* HTTP calls to several workers at once. The one home of libcurl.
+ *
+ * Knows nothing about SQL, tables, or what an answer means. A write is never sent twice: what is repeated is a call of
+ * which no byte was sent, and, once, a call marked repeatable. One struct fanout belongs to one thread; its connections
+ * are kept between calls.
+ *
+ *     fanout_reset  →  fanout_add … fanout_add  →  fanout_run  →  fanout_answer …      (and again)
+ */
+#ifndef SHARDGATE_FANOUT_H
+#define SHARDGATE_FANOUT_H
+
+#include "common/cluster.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FANOUT_MAX_CALLS CLUSTER_MAX_WORKERS /* between two resets */
+#define FANOUT_MAX_ANSWER ((size_t)256 << 20)      /* bytes of one worker's answer */
+#define FANOUT_CONNECT_MS 1000                     /* for a connection, within the deadline */
+#define FANOUT_IDLE_S 3                            /* an idle connection older than this is not used again; lighttpd closes at 5 */
+#define FANOUT_MAX_DETAIL 256
+
+enum fanout_result {
+    FANOUT_NOT_SENT,       /* no byte of the request left: it had no effect */
+    FANOUT_NO_ANSWER,      /* it was sent, in part at least, and no whole answer came */
+    FANOUT_FOREIGN_ANSWER, /* an answer came, but not from the worker: its X-Shardgate header is missing or another's */
+    FANOUT_ANSWERED
+};
+
+struct fanout_request {
+    const char *path;       /* "/insert" */
+    const char *body;       /* NULL: a GET. Borrowed until the run has ended. */
+    size_t len;
+    const char *token;      /* X-Master-Token, NULL for none */
+    const char *request_id; /* X-Request-Id */
+    const char *schema_tag; /* X-Shard-Schema, NULL for none */
+    int64_t deadline_us;    /* CLOCK_MONOTONIC */
+    bool repeatable;        /* a read, which may run twice */
+};
+
+struct fanout_answer {
+    size_t worker;
+    enum fanout_result result;
+    bool timed_out;     /* the deadline passed; with FANOUT_NOT_SENT and FANOUT_NO_ANSWER */
+    int status;         /* of an answer, else 0 */
+    int retry_after_s;  /* the header's seconds, 0 without it */
+    const char *body;   /* never NULL; lives until the next reset */
+    size_t len;
+    int64_t elapsed_us; /* repetitions included */
+    char detail[FANOUT_MAX_DETAIL]; /* what went wrong, naming no path; "" with FANOUT_ANSWERED */
+};
+
+struct fanout;
+
+/* Once a process, before any thread: 0 or -1. */
+int fanout_global_init(void) __attribute__((warn_unused_result));
+void fanout_global_clear(void);
+
+/* `cluster` and `rundir` are borrowed for the fanout's life. A worker is reached by the socket RUNDIR/NAME.http.sock while
+ * that exists, else by TCP. NULL when memory ran out. fanout_free accepts NULL. */
+struct fanout *fanout_new(const struct cluster *cluster, const char *rundir);
+void fanout_free(struct fanout *f);
+
+/* Forgets all calls and their answers; the connections stay. */
+void fanout_reset(struct fanout *f);
+
+/* Adds a call to the next run. 0, or -1 when memory ran out or there are FANOUT_MAX_CALLS. */
+int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq) __attribute__((warn_unused_result));
+
+/* Makes all calls added since the last run, at once, and returns when each has its result. */
+void fanout_run(struct fanout *f);
+
+/* The calls since the last reset, in the order of fanout_add; those that were run. */
+size_t fanout_count(const struct fanout *f);
+const struct fanout_answer *fanout_answer(const struct fanout *f, size_t i);
+
+#endif

@@ -1,0 +1,451 @@
+#include "fcgi-master/gateway.h"
+
+#include "common/json.h"
+#include "common/predicate.h"
+#include "fcgi-master/exchange.h"
+#include "fcgi-master/router.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A request on rows, under way. */
+struct statement {
+    struct exchange x;
+    const struct operation *operation;
+
+    /* the body's members, NULL where absent */
+    struct json_object *data;
+    struct json_object *set;
+    struct json_object *columns;
+    struct json_object *params;
+    struct json_object *shard_key;
+    struct predicate *condition;
+    bool scatter;
+
+    /* made from them and the table's description */
+    struct table *table;
+    struct shardset shards;
+    struct router_key key;   /* of an insert of one row */
+    struct buf *shard_bodies; /* of an insert whose rows go to several shards: one a shard, else NULL */
+};
+
+struct operation {
+    const char *path;
+    enum merge_kind kind;
+    bool write;
+    const char *const *members;                         /* that the body may have */
+    int (*read)(struct statement *s, struct err *e);    /* its members into s */
+    int (*route)(struct statement *s, struct err *e);   /* s->table to s->shards; may run twice */
+};
+
+/* Reading the body */
+
+static const char *const insert_members[] = {"db_name", "table", "data", "shard_key", NULL};
+static const char *const select_members[] = {"db_name",    "table",    "condition", "shard_key", "columns", "params",
+                                             "order_by",   "limit",    "offset",    "after",     "distinct", "aggregates",
+                                             "group_by",   "having",   "allow_partial", NULL};
+static const char *const not_yet[] = {"order_by",   "limit",    "offset", "after",         "distinct",
+                                      "aggregates", "group_by", "having", "allow_partial", NULL};
+static const char *const update_members[] = {"db_name", "table", "set", "condition", "shard_key", "scatter", "params", NULL};
+static const char *const delete_members[] = {"db_name", "table", "condition", "shard_key", "scatter", "params", NULL};
+static const char *const count_members[] = {"db_name", "table", "condition", "params", NULL};
+
+static bool is_blank(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r' && text[i] != '\n')
+            return false;
+    }
+    return true;
+}
+
+static int read_condition(struct statement *s, struct err *e)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    if (json_get_object(s->x.body, "params", false, &s->params, e) != 0 ||
+        json_get_string(s->x.body, "condition", false, &text, &len, e) != 0)
+        return -1;
+    bool write = s->operation->write;
+    if (write && (text == NULL || is_blank(text, len)))
+        return err_set(e, ERR_UNSAFE_STATEMENT, "condition: %s needs one", s->operation->path);
+    if (text == NULL) {
+        struct json_iter it = {0};
+        const char *name = NULL;
+        struct json_object *value = NULL;
+        if (s->params != NULL && json_next(s->params, &it, &name, &value))
+            return err_set(e, ERR_BAD_FIELD, "params: there is no condition that uses '%.64s'", name);
+        return 0;
+    }
+    if ((write ? predicate_parse_for_write : predicate_parse)(text, len, &s->condition, e) != 0)
+        return -1;
+    return predicate_bind(s->condition, s->params, e);
+}
+
+/* A null shard_key counts as absent. */
+static void read_shard_key(struct statement *s)
+{
+    if (!json_member(s->x.body, "shard_key", &s->shard_key))
+        s->shard_key = NULL;
+}
+
+static int read_insert(struct statement *s, struct err *e)
+{
+    read_shard_key(s);
+    if (!json_member(s->x.body, "data", &s->data) || json_kind(s->data) == JSON_NULL)
+        return err_set(e, ERR_MISSING_FIELD, "data: missing");
+    enum json_kind kind = json_kind(s->data);
+    if (kind == JSON_OBJECT)
+        return 0;
+    if (kind != JSON_ARRAY || json_array_length(s->data) == 0)
+        return err_set(e, ERR_BAD_FIELD, "data: must be an object, or an array of at least one");
+    for (size_t i = 0; i < json_array_length(s->data); i++) {
+        kind = json_kind(json_array_at(s->data, i));
+        if (kind != JSON_OBJECT)
+            return err_set(e, ERR_BAD_FIELD, "data[%zu]: must be an object, not %s", i, json_kind_name(kind));
+    }
+    return 0;
+}
+
+static int read_select(struct statement *s, struct err *e)
+{
+    struct json_object *ignored = NULL;
+    for (size_t i = 0; not_yet[i] != NULL; i++) {
+        if (json_member(s->x.body, not_yet[i], &ignored))
+            return err_set(e, ERR_BAD_FIELD, "%s: not yet supported", not_yet[i]);
+    }
+    read_shard_key(s);
+    if (json_get_array(s->x.body, "columns", false, &s->columns, e) != 0)
+        return -1;
+    if (s->columns != NULL && json_array_length(s->columns) == 0)
+        return err_set(e, ERR_BAD_FIELD, "columns: must name at least one");
+    for (size_t i = 0; s->columns != NULL && i < json_array_length(s->columns); i++) {
+        if (json_kind(json_array_at(s->columns, i)) != JSON_STRING)
+            return err_set(e, ERR_BAD_FIELD, "columns[%zu]: must be a string", i);
+    }
+    return read_condition(s, e);
+}
+
+static int read_delete(struct statement *s, struct err *e)
+{
+    read_shard_key(s);
+    if (json_get_bool(s->x.body, "scatter", false, &s->scatter, e) != 0)
+        return -1;
+    return read_condition(s, e);
+}
+
+static int read_update(struct statement *s, struct err *e)
+{
+    struct json_iter it = {0};
+    const char *name = NULL;
+    struct json_object *value = NULL;
+    if (json_get_object(s->x.body, "set", true, &s->set, e) != 0)
+        return -1;
+    if (!json_next(s->set, &it, &name, &value))
+        return err_set(e, ERR_BAD_FIELD, "set: must name at least one column");
+    return read_delete(s, e);
+}
+
+/* From the table to the shards */
+
+static int route_rows(struct statement *s, struct err *e)
+{
+    size_t shards = s->x.master->cluster->worker_count;
+    size_t count = json_array_length(s->data);
+    int rc = -1;
+    size_t *row_shards = calloc(count, sizeof *row_shards);
+    if (row_shards == NULL)
+        return err_set(e, ERR_INTERNAL, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        struct router_key key;
+        router_key_init(&key);
+        int routed = router_row(s->table, shards, json_array_at(s->data, i), s->shard_key, &key, e);
+        row_shards[i] = key.shard;
+        router_key_clear(&key);
+        if (routed != 0) {
+            err_prefix(e, "data[%zu]", i);
+            goto out;
+        }
+        shardset_add(&s->shards, row_shards[i]);
+    }
+    rc = 0;
+    if (shardset_count(&s->shards) == 1)
+        goto out; /* the client's own body will do */
+    rc = -1;
+    s->shard_bodies = calloc(shards, sizeof *s->shard_bodies);
+    if (s->shard_bodies == NULL) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        goto out;
+    }
+    for (size_t i = 0; i < shards; i++)
+        buf_init(&s->shard_bodies[i], SIZE_MAX / 2); /* together about as long as the client's body */
+    for (size_t i = 0; i < count; i++) {
+        struct buf *b = &s->shard_bodies[row_shards[i]];
+        if (b->len == 0) {
+            buf_append_text(b, "{\"db_name\":");
+            json_write_text(b, s->x.db);
+            buf_append_text(b, ",\"table\":");
+            json_write_text(b, s->x.table);
+            buf_append_text(b, ",\"data\":[");
+        } else {
+            buf_append_char(b, ',');
+        }
+        json_write_value(b, json_array_at(s->data, i));
+    }
+    rc = 0;
+    for (size_t i = 0; i < shards; i++) {
+        if (s->shard_bodies[i].len > 0)
+            buf_append_text(&s->shard_bodies[i], "]}");
+        if (buf_status(&s->shard_bodies[i]) != 0)
+            rc = err_set(e, ERR_INTERNAL, "out of memory");
+    }
+out:
+    free(row_shards);
+    return rc;
+}
+
+static int route_insert(struct statement *s, struct err *e)
+{
+    if (json_kind(s->data) == JSON_ARRAY)
+        return route_rows(s, e);
+    if (router_row(s->table, s->x.master->cluster->worker_count, s->data, s->shard_key, &s->key, e) != 0)
+        return -1;
+    s->shards = shardset_one(s->key.shard);
+    return 0;
+}
+
+/* The shards that condition and shard_key leave. */
+static int route_condition(struct statement *s, struct err *e)
+{
+    size_t shards = s->x.master->cluster->worker_count;
+    s->shards = shardset_all(shards);
+    if (s->condition != NULL) {
+        if (router_check_columns(s->table, s->condition, e) != 0)
+            return -1;
+        s->shards = router_condition(s->table, shards, s->condition);
+    }
+    if (s->shard_key == NULL)
+        return 0;
+    if (router_shard_key(s->table, shards, s->shard_key, &s->key, e) != 0)
+        return -1;
+    if (!shardset_has(&s->shards, s->key.shard))
+        return err_set(e, ERR_SHARD_KEY_MISMATCH, "shard_key '%.64s' is on shard %zu, where the condition cannot be true",
+                       buf_text(&s->key.text), s->key.shard);
+    s->shards = shardset_one(s->key.shard);
+    return 0;
+}
+
+static int route_select(struct statement *s, struct err *e)
+{
+    size_t count = s->columns != NULL ? json_array_length(s->columns) : 0;
+    bool seen[TABLE_MAX_COLUMNS] = {false};
+    for (size_t i = 0; i < count; i++) {
+        size_t len = 0;
+        const char *name = json_string(json_array_at(s->columns, i), &len);
+        const struct table_column *c = table_find_column(s->table, name, len);
+        if (c == NULL)
+            return err_set(e, ERR_UNKNOWN_COLUMN, "columns[%zu]: the table has no column '%.128s'", i, name);
+        if (seen[c - s->table->columns])
+            return err_set(e, ERR_BAD_FIELD, "columns[%zu]: '%s' is named twice", i, c->name);
+        seen[c - s->table->columns] = true;
+    }
+    return route_condition(s, e);
+}
+
+static int route_delete(struct statement *s, struct err *e)
+{
+    if (route_condition(s, e) != 0)
+        return -1;
+    if (shardset_count(&s->shards) > 1 && !s->scatter)
+        return err_set(e, ERR_SHARD_KEY_REQUIRED,
+                       "the statement may touch %zu shards: give a shard_key, a condition on the shard column, or \"scatter\": true",
+                       shardset_count(&s->shards));
+    return 0;
+}
+
+static int route_update(struct statement *s, struct err *e)
+{
+    struct json_iter it = {0};
+    const char *name = NULL;
+    struct json_object *value = NULL;
+    while (json_next(s->set, &it, &name, &value)) {
+        const struct table_column *c = table_find_column(s->table, name, strlen(name));
+        if (c == NULL)
+            return err_set(e, ERR_UNKNOWN_COLUMN, "set: the table has no column '%.128s'", name);
+        if (c == s->table->shard_column)
+            return err_set(e, ERR_UNSAFE_STATEMENT, "set: '%s' is the shard column; the row would be on the wrong shard", c->name);
+    }
+    return route_delete(s, e);
+}
+
+/* Each shard counts, so that the map has them all. */
+static int route_count(struct statement *s, struct err *e)
+{
+    if (s->condition != NULL && router_check_columns(s->table, s->condition, e) != 0)
+        return -1;
+    s->shards = shardset_all(s->x.master->cluster->worker_count);
+    return 0;
+}
+
+static const struct operation insert_operation = {"/insert", MERGE_WRITE, true, insert_members, read_insert, route_insert};
+static const struct operation select_operation = {"/select", MERGE_SELECT, false, select_members, read_select, route_select};
+static const struct operation update_operation = {"/update", MERGE_WRITE, true, update_members, read_update, route_update};
+static const struct operation delete_operation = {"/delete", MERGE_WRITE, true, delete_members, read_delete, route_delete};
+static const struct operation count_operation = {"/map-reduce-count", MERGE_COUNT, false, count_members, read_condition, route_count};
+
+/* One request, top to bottom */
+
+static void clear_route(struct statement *s)
+{
+    for (size_t i = 0; s->shard_bodies != NULL && i < s->x.master->cluster->worker_count; i++)
+        buf_clear(&s->shard_bodies[i]);
+    free(s->shard_bodies);
+    s->shard_bodies = NULL;
+    s->shards = shardset_none();
+    router_key_clear(&s->key);
+    router_key_init(&s->key);
+    table_release(s->table);
+    s->table = NULL;
+}
+
+/* Finds the table and the shards. Before a kept description is the reason for a refusal, or for asking nobody, a fresh
+ * one is asked for: no worker would notice that the kept one is out of date. */
+static int find_shards(struct statement *s, bool fresh)
+{
+    bool kept = false;
+    clear_route(s);
+    if (exchange_describe(&s->x, fresh, &s->table, &kept) != 0)
+        return -1;
+    struct err e = ERR_INIT;
+    int rc = s->operation->route(s, &e);
+    if (kept && (rc != 0 || shardset_count(&s->shards) == 0))
+        return find_shards(s, true);
+    if (rc != 0)
+        s->x.err = e;
+    return rc;
+}
+
+static void ask_shards(struct statement *s)
+{
+    const struct exchange_question q = {
+        .path = s->operation->path,
+        .kind = s->operation->kind,
+        .write = s->operation->write,
+        .schema_tag = s->table->tag,
+        .deadline_us = s->x.deadline_us,
+    };
+    exchange_begin(&s->x);
+    for (size_t i = 0; i < s->x.master->cluster->worker_count; i++) {
+        if (!shardset_has(&s->shards, i))
+            continue;
+        const struct buf *own = s->shard_bodies != NULL ? &s->shard_bodies[i] : NULL;
+        exchange_add(&s->x, &q, i, own != NULL ? buf_text(own) : s->x.text, own != NULL ? own->len : s->x.len);
+    }
+    exchange_run(&s->x, &q);
+}
+
+/* Did a worker find the description out of date, and none write anything? */
+static bool is_outdated(const struct statement *s)
+{
+    bool outdated = false;
+    for (size_t i = 0; i < s->x.part_count; i++) {
+        const struct merge_part *p = &s->x.parts[i];
+        enum err_outcome outcome = p->err.code != ERR_NONE ? p->err.outcome : p->applied;
+        if (outcome != OUTCOME_NOT_APPLIED)
+            return false;
+        outdated = outdated || p->err.code == ERR_SCHEMA_CHANGED;
+    }
+    return outdated;
+}
+
+/* After a fresh description, a worker whose table still differs has another table than the others. The workers' word for
+ * it is none of the public API's. */
+static void explain_difference(struct statement *s)
+{
+    for (size_t i = 0; i < s->x.part_count; i++) {
+        struct err *e = &s->x.parts[i].err;
+        if (e->code != ERR_SCHEMA_CHANGED)
+            continue;
+        *e = ERR_INIT;
+        err_set(e, ERR_BAD_WORKER_ANSWER, "its table differs from the other shards', or is being changed");
+    }
+}
+
+/* {…} becomes {…,"routing":{"key":…,"source":…,"shard":…}} */
+static void append_routing(const struct router_key *key, struct buf *answer)
+{
+    while (answer->len > 0 && answer->data[answer->len - 1] != '}')
+        buf_truncate(answer, answer->len - 1);
+    if (answer->len == 0)
+        return;
+    buf_truncate(answer, answer->len - 1);
+    buf_append_text(answer, ",\"routing\":{\"key\":");
+    json_write_string(answer, buf_text(&key->text), key->text.len);
+    buf_printf(answer, ",\"source\":\"%s\",\"shard\":%zu}}", router_source_name(key->source), key->shard);
+}
+
+static void answer(struct statement *s)
+{
+    struct buf out;
+    buf_init(&out, EXCHANGE_MAX_ANSWER);
+    merge_answer(s->x.parts, s->x.part_count, s->operation->kind, &out);
+    if (s->data != NULL && json_kind(s->data) == JSON_OBJECT)
+        append_routing(&s->key, &out);
+    http_reply(s->x.h, 200, &out);
+    buf_clear(&out);
+}
+
+static void serve(struct http *h, void *thread, const struct operation *operation)
+{
+    struct statement s = {.operation = operation};
+    router_key_init(&s.key);
+    if (exchange_open(&s.x, h, thread) != 0 || exchange_read_body(&s.x, operation->members) != 0 ||
+        operation->read(&s, &s.x.err) != 0 || find_shards(&s, false) != 0)
+        goto fail;
+    ask_shards(&s);
+    if (is_outdated(&s)) {
+        if (find_shards(&s, true) != 0)
+            goto fail;
+        ask_shards(&s);
+    }
+    explain_difference(&s);
+    if (merge_failed(s.x.parts, s.x.part_count)) {
+        (void)exchange_refuse(&s.x, operation->kind);
+        goto fail;
+    }
+    answer(&s);
+    goto out;
+fail:
+    exchange_fail(&s.x);
+out:
+    clear_route(&s);
+    router_key_clear(&s.key);
+    predicate_free(s.condition);
+    exchange_close(&s.x);
+}
+
+void gateway_insert(struct http *h, void *thread)
+{
+    serve(h, thread, &insert_operation);
+}
+
+void gateway_select(struct http *h, void *thread)
+{
+    serve(h, thread, &select_operation);
+}
+
+void gateway_update(struct http *h, void *thread)
+{
+    serve(h, thread, &update_operation);
+}
+
+void gateway_delete(struct http *h, void *thread)
+{
+    serve(h, thread, &delete_operation);
+}
+
+void gateway_count(struct http *h, void *thread)
+{
+    serve(h, thread, &count_operation);
+}

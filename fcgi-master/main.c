@@ -1,0 +1,148 @@
+/* shardgate-master: started by lighttpd with the FastCGI socket on descriptor 0. */
+#include <config.h>
+
+#include "common/buf.h"
+#include "common/cluster.h"
+#include "common/http.h"
+#include "common/log.h"
+#include "fcgi-master/exchange.h"
+#include "fcgi-master/fanout.h"
+#include "fcgi-master/routes.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TOKEN 256 /* bytes; it travels in a header */
+
+static const char usage[] = "usage: shardgate-master --data DIR --rundir DIR [--config FILE]\n"
+                            "The master of a Shardgate cluster, a FastCGI program that lighttpd starts.\n"
+                            "  --data DIR     the data folder, which has the workers' token in secrets/token\n"
+                            "  --rundir DIR   where local workers have their sockets, NAME.http.sock\n"
+                            "  --config FILE  cluster.json; without it the three-worker default\n";
+
+struct options {
+    const char *data;
+    const char *rundir;
+    const char *config;
+};
+
+/* 0 to go on; 1 when the program is done; -1 for a bad command line. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    static const struct option known[] = {
+        {"data", required_argument, NULL, 'd'}, {"rundir", required_argument, NULL, 'r'},
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 'd':
+            o->data = optarg;
+            break;
+        case 'r':
+            o->rundir = optarg;
+            break;
+        case 'c':
+            o->config = optarg;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 1;
+        case 'V':
+            puts(PACKAGE_STRING);
+            return 1;
+        default:
+            return -1;
+        }
+    }
+    return o->data != NULL && o->rundir != NULL && optind == argc ? 0 : -1;
+}
+
+/* The workers' token: SHARDGATE_TOKEN, else DATA/secrets/token. 0 or -1, logged. */
+static int read_token(const char *data, char token[MAX_TOKEN])
+{
+    int rc = -1;
+    FILE *f = NULL;
+    const char *given = getenv("SHARDGATE_TOKEN");
+    struct buf path;
+    buf_init(&path, 4096);
+    if (given != NULL && given[0] != '\0') {
+        snprintf(token, MAX_TOKEN, "%s", given);
+        rc = strlen(given) < MAX_TOKEN ? 0 : -1;
+        goto out;
+    }
+    buf_printf(&path, "%s/secrets/token", data);
+    f = buf_status(&path) == 0 ? fopen(buf_text(&path), "re") : NULL;
+    if (f == NULL) {
+        log_error("cannot read the workers' token, %s: %s", buf_text(&path), strerror(errno));
+        goto out;
+    }
+    if (fgets(token, MAX_TOKEN, f) != NULL)
+        rc = 0;
+out:
+    token[strcspn(token, "\r\n")] = '\0';
+    if (rc == 0 && token[0] == '\0')
+        rc = -1;
+    if (rc != 0)
+        log_error("the workers' token is missing, empty or longer than %d bytes", MAX_TOKEN - 1);
+    if (f != NULL)
+        fclose(f);
+    buf_clear(&path);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    int parsed = read_options(argc, argv, &options);
+    if (parsed != 0) {
+        if (parsed < 0)
+            fputs(usage, stderr);
+        return parsed < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    log_open("master");
+
+    int status = EXIT_FAILURE;
+    char token[MAX_TOKEN] = "";
+    struct cluster cluster;
+    struct master master = {.cluster = &cluster, .rundir = options.rundir, .token = token, .started_us = exchange_now_us()};
+    struct buf error;
+    buf_init(&error, 4096);
+    pthread_mutex_init(&master.schema_lock, NULL);
+    if (cluster_load(options.config, &cluster, &error) != 0) {
+        log_error("%s", buf_text(&error));
+        status = CLUSTER_EXIT_CONFIG;
+        goto out;
+    }
+    if (read_token(options.data, token) != 0)
+        goto out;
+    master.tables = tables_new();
+    if (master.tables == NULL || fanout_global_init() != 0) {
+        log_error("out of memory");
+        goto out;
+    }
+    struct http_app app = {
+        .name = "master",
+        .routes = routes,
+        .route_count = route_count,
+        .threads = (unsigned)cluster.master_threads,
+        .max_body = cluster.max_body,
+        .cors = true,
+        .thread_open = exchange_thread_open,
+        .thread_close = exchange_thread_close,
+        .arg = &master,
+    };
+    status = http_serve(&app);
+    fanout_global_clear();
+out:
+    tables_free(master.tables);
+    pthread_mutex_destroy(&master.schema_lock);
+    explicit_bzero(token, sizeof token);
+    cluster_clear(&cluster);
+    buf_clear(&error);
+    return status;
+}

@@ -1,0 +1,171 @@
+#include "fcgi-master/table.h"
+
+#include "common/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool table_same_name(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    if (a_len != b_len)
+        return false;
+    for (size_t i = 0; i < a_len; i++) {
+        if (ascii_lower(a[i]) != ascii_lower(b[i]))
+            return false;
+    }
+    return true;
+}
+
+const struct table_column *table_find_column(const struct table *t, const char *name, size_t len)
+{
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (table_same_name(t->columns[i].name, strlen(t->columns[i].name), name, len))
+            return &t->columns[i];
+    }
+    return NULL;
+}
+
+const struct sqltype *table_shard_type(const struct table *t)
+{
+    const struct table_column *c = t->shard_column;
+    return c != NULL && c->known_type && sqltype_can_shard(&c->type) ? &c->type : NULL;
+}
+
+static int bad_answer(struct err *e, const char *what)
+{
+    return err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered %s", what);
+}
+
+/* Copies a string member; a NUL inside would make two names look alike. */
+static int copy_text(const struct json_object *obj, const char *name, char **out, struct err *e)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    struct err ignored = ERR_INIT;
+    if (json_get_string(obj, name, true, &text, &len, &ignored) != 0 || len == 0 || memchr(text, 0, len) != NULL)
+        return err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered without a usable '%s'", name);
+    *out = strndup(text, len);
+    return *out != NULL ? 0 : err_set(e, ERR_INTERNAL, "out of memory");
+}
+
+static int read_flag(const struct json_object *obj, const char *name, bool *out, struct err *e)
+{
+    struct json_object *v = NULL;
+    if (!json_member(obj, name, &v) || json_kind(v) != JSON_BOOL)
+        return err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered without the flag '%s' of a column", name);
+    *out = json_boolean(v);
+    return 0;
+}
+
+static int read_column(const struct json_object *obj, struct table_column *c, struct err *e)
+{
+    if (json_kind(obj) != JSON_OBJECT)
+        return bad_answer(e, "a column that is no object");
+    if (copy_text(obj, "name", &c->name, e) != 0 || read_flag(obj, "nullable", &c->nullable, e) != 0 ||
+        read_flag(obj, "has_default", &c->has_default, e) != 0 || read_flag(obj, "binary", &c->binary, e) != 0)
+        return -1;
+    struct json_object *type = NULL;
+    if (!json_member(obj, "type", &type))
+        return bad_answer(e, "a column without 'type'");
+    if (json_kind(type) == JSON_NULL)
+        return 0;
+    if (json_kind(type) != JSON_STRING)
+        return bad_answer(e, "a column whose 'type' is no string");
+    size_t len = 0;
+    const char *text = json_string(type, &len);
+    c->known_type = sqltype_parse(text, len, &c->type);
+    return c->known_type ? 0 : err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered the type '%.*s'",
+                                       len > 40 ? 40 : (int)len, text);
+}
+
+static int read_columns(const struct json_object *body, struct table *t, struct err *e)
+{
+    struct json_object *columns = NULL;
+    if (!json_member(body, "columns", &columns) || json_kind(columns) != JSON_ARRAY)
+        return bad_answer(e, "without the array 'columns'");
+    size_t count = json_array_length(columns);
+    if (count == 0 || count > TABLE_MAX_COLUMNS)
+        return bad_answer(e, "a number of columns that no table has");
+    t->columns = calloc(count, sizeof *t->columns);
+    if (t->columns == NULL)
+        return err_set(e, ERR_INTERNAL, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        t->column_count = i + 1;
+        if (read_column(json_array_at(columns, i), &t->columns[i], e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_shard_column(const struct json_object *body, struct table *t, struct err *e)
+{
+    struct json_object *v = NULL;
+    if (!json_member(body, "shard_column", &v))
+        return bad_answer(e, "without 'shard_column'");
+    if (json_kind(v) == JSON_NULL)
+        return 0;
+    size_t len = 0;
+    const char *name = json_kind(v) == JSON_STRING ? json_string(v, &len) : "";
+    t->shard_column = table_find_column(t, name, len);
+    return t->shard_column != NULL ? 0 : bad_answer(e, "a 'shard_column' that is none of its columns");
+}
+
+static bool is_tag(const char *tag)
+{
+    size_t len = strlen(tag);
+    for (size_t i = 0; i < len; i++) {
+        if (tag[i] <= ' ' || tag[i] > '~')
+            return false;
+    }
+    return len <= TABLE_MAX_TAG;
+}
+
+int table_read(const char *text, size_t len, struct table **out, struct err *e)
+{
+    struct json_object *body = NULL;
+    struct err json_error = ERR_INIT;
+    if (json_read(text, len, &body, &json_error) != 0)
+        return err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered no JSON: %s", json_error.detail);
+    int rc = -1;
+    struct table *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        err_set(e, ERR_INTERNAL, "out of memory");
+        goto out;
+    }
+    atomic_init(&t->references, 1);
+    if (copy_text(body, "tag", &t->tag, e) != 0 || read_columns(body, t, e) != 0 || read_shard_column(body, t, e) != 0)
+        goto out;
+    if (!is_tag(t->tag)) {
+        bad_answer(e, "a 'tag' that fits no header");
+        goto out;
+    }
+    *out = t;
+    t = NULL;
+    rc = 0;
+out:
+    table_release(t);
+    json_free(body);
+    return rc;
+}
+
+struct table *table_hold(struct table *t)
+{
+    atomic_fetch_add(&t->references, 1);
+    return t;
+}
+
+void table_release(struct table *t)
+{
+    if (t == NULL || atomic_fetch_sub(&t->references, 1) != 1)
+        return;
+    for (size_t i = 0; i < t->column_count; i++)
+        free(t->columns[i].name);
+    free(t->columns);
+    free(t->tag);
+    free(t);
+}

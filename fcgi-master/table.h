@@ -1,0 +1,52 @@
+/* A table as a worker's /describe tells it: its columns, its shard column, and the tag that stands for all of that.
+ *
+ * Knows nothing about where descriptions are kept (tables.h) or who asked for them. A description never changes once it
+ * is read, so that threads share it by reference count.
+ */
+#ifndef SHARDGATE_TABLE_H
+#define SHARDGATE_TABLE_H
+
+#include "common/err.h"
+#include "common/sqltype.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TABLE_MAX_COLUMNS 1024 /* as in SQL Server */
+#define TABLE_MAX_TAG 64       /* bytes; it travels in a header */
+
+struct table_column {
+    char *name;
+    struct sqltype type;
+    bool known_type; /* false: a type outside the contract's list, and `type` says nothing */
+    bool nullable;
+    bool has_default;
+    bool binary; /* a string column by whose collation equal is what hashes alike */
+};
+
+struct table {
+    atomic_int references;
+    char *tag; /* printable ASCII */
+    struct table_column *columns;
+    size_t column_count;
+    const struct table_column *shard_column; /* one of `columns`, or NULL */
+};
+
+/* Reads the answer of /describe. ERR_BAD_WORKER_ANSWER for anything that is not one. The caller owns one reference. */
+int table_read(const char *text, size_t len, struct table **out, struct err *e) __attribute__((warn_unused_result));
+
+/* Takes and gives back a reference; the last one frees. table_release accepts NULL. */
+struct table *table_hold(struct table *t);
+void table_release(struct table *t);
+
+/* Are the two names equal by the rule for columns: without regard to the case of ASCII letters? */
+bool table_same_name(const char *a, size_t a_len, const char *b, size_t b_len);
+
+/* The column of this name, matched without regard to case; NULL when there is none. Borrowed. */
+const struct table_column *table_find_column(const struct table *t, const char *name, size_t len);
+
+/* The shard column's type when keys can be made by it; NULL without shard column, or when its type cannot shard. */
+const struct sqltype *table_shard_type(const struct table *t);
+
+#endif
