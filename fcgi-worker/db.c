@@ -1,0 +1,491 @@
+#include "fcgi-worker/db.h"
+
+#include "common/log.h"
+#include "config.h"
+#include "fcgi-worker/dberror.h"
+
+#include <sql.h>
+#include <sqlext.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NO_TRANSACTION 3903 /* ROLLBACK TRANSACTION without BEGIN TRANSACTION */
+
+struct db {
+    const struct db_config *config;
+    SQLHENV env;
+    SQLHDBC dbc;      /* NULL: not connected */
+    SQLHSTMT stmt;    /* of dbc */
+    int64_t used_us;  /* when the connection last answered */
+    bool kept;        /* it served an earlier statement, so it may have died since */
+    bool transaction;
+};
+
+/* A parameter's C value and indicator, which ODBC reads when it executes. */
+struct slot {
+    SQLBIGINT integer;
+    double real;
+    SQLLEN indicator;
+};
+
+int64_t db_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- Diagnostics -------------------------------------------------------------------------------------------------- */
+
+static size_t read_records(SQLSMALLINT type, SQLHANDLE handle, struct dberror records[DBERROR_MAX_RECORDS])
+{
+    size_t count = 0;
+    while (handle != SQL_NULL_HANDLE && count < DBERROR_MAX_RECORDS) {
+        struct dberror *r = &records[count];
+        SQLINTEGER number = 0;
+        SQLSMALLINT len;
+        *r = (struct dberror){0};
+        if (!SQL_SUCCEEDED(SQLGetDiagRec(type, handle, (SQLSMALLINT)(count + 1), (SQLCHAR *)r->state, &number, (SQLCHAR *)r->message,
+                                         (SQLSMALLINT)sizeof(r->message), &len)))
+            break;
+        r->number = (int)number;
+        count++;
+    }
+    return count;
+}
+
+static void disconnect(struct db *db)
+{
+    if (db->stmt != SQL_NULL_HANDLE)
+        SQLFreeHandle(SQL_HANDLE_STMT, db->stmt);
+    if (db->dbc != SQL_NULL_HANDLE) {
+        SQLDisconnect(db->dbc);
+        SQLFreeHandle(SQL_HANDLE_DBC, db->dbc);
+    }
+    db->stmt = SQL_NULL_HANDLE;
+    db->dbc = SQL_NULL_HANDLE;
+    db->transaction = false;
+    db->kept = false;
+}
+
+/* Turns the records of the statement's handle into the error, and drops a connection that is not certainly good. */
+static enum dberror_kind fail(struct db *db, enum dberror_phase phase, const struct statement *s, struct err *e)
+{
+    struct dberror records[DBERROR_MAX_RECORDS];
+    size_t count = read_records(SQL_HANDLE_STMT, db->stmt, records);
+    enum dberror_kind kind = dberror_classify(records, count);
+
+    *e = ERR_INIT;
+    (void)dberror_set(records, count, phase, db->config->shard, e);
+    if (e->code == ERR_INTERNAL)
+        log_error("SQL error %d, %s: %s", e->sql_error, count > 0 ? records[0].message : "", s == NULL ? "" : buf_text(&s->sql));
+    if (kind == DBERROR_REFUSED)
+        SQLFreeStmt(db->stmt, SQL_CLOSE);
+    else
+        disconnect(db);
+    return kind;
+}
+
+/* ---- Connecting --------------------------------------------------------------------------------------------------- */
+
+bool db_check_password(const char *password)
+{
+    /* in a connection string a value in braces ends at "};" */
+    size_t len = strlen(password);
+    return strstr(password, "};") == NULL && (len == 0 || password[len - 1] != '}');
+}
+
+struct db *db_new(const struct db_config *config)
+{
+    struct db *db = calloc(1, sizeof(*db));
+    if (db == NULL)
+        return NULL;
+    db->config = config;
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env))
+        || !SQL_SUCCEEDED(SQLSetEnvAttr(db->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0))) {
+        db_free(db);
+        return NULL;
+    }
+    return db;
+}
+
+void db_free(struct db *db)
+{
+    if (db == NULL)
+        return;
+    disconnect(db);
+    if (db->env != SQL_NULL_HANDLE)
+        SQLFreeHandle(SQL_HANDLE_ENV, db->env);
+    free(db);
+}
+
+/* Seconds until the deadline, rounded up, as ODBC's timeouts count; 0 when it has passed. */
+static SQLULEN seconds_left(int64_t deadline_us)
+{
+    int64_t left = deadline_us - db_now_us();
+    return left <= 0 ? 0 : (SQLULEN)((left + 999999) / 1000000);
+}
+
+static int deadline_error(const struct db *db, struct err *e)
+{
+    return err_set(e, ERR_DEADLINE_EXCEEDED, "no time was left to ask the database of shard '%s'", db->config->shard);
+}
+
+static SQLRETURN exec_text(struct db *db, const char *sql)
+{
+    return SQLExecDirect(db->stmt, (SQLCHAR *)sql, SQL_NTS);
+}
+
+/* Reads all the results of a statement. SQL_NO_DATA at the end, SQL_ERROR when one of them is an error. */
+static SQLRETURN drain(struct db *db)
+{
+    SQLRETURN rc;
+    do
+        rc = SQLMoreResults(db->stmt);
+    while (SQL_SUCCEEDED(rc));
+    return rc;
+}
+
+static int set_session_options(struct db *db, struct err *e)
+{
+    struct statement s;
+    int rc;
+
+    statement_init(&s);
+    /* a lock that cannot be had is refused by the server a little before the deadline: refused is certain, late is not */
+    statement_session_options(&s, db->config->timeout_ms - db->config->timeout_ms / 5);
+    rc = statement_status(&s, e);
+    if (rc == 0 && (!SQL_SUCCEEDED(exec_text(db, buf_text(&s.sql))) || drain(db) != SQL_NO_DATA)) {
+        (void)fail(db, DBERROR_CONNECT, &s, e);
+        rc = -1;
+    } else if (rc == 0) {
+        SQLFreeStmt(db->stmt, SQL_CLOSE);
+    }
+    statement_clear(&s);
+    return rc;
+}
+
+static int connect_fail(struct db *db, struct err *e)
+{
+    struct dberror records[DBERROR_MAX_RECORDS];
+    size_t count = read_records(SQL_HANDLE_DBC, db->dbc, records);
+
+    for (size_t i = 0; i < count; i++)
+        log_warning("database '%s': %s (%d)", db->config->server, records[i].message, records[i].number);
+    disconnect(db);
+    return dberror_set(records, count, DBERROR_CONNECT, db->config->shard, e);
+}
+
+static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
+{
+    const struct db_config *c = db->config;
+    SQLULEN wait = seconds_left(deadline_us);
+    char text[1024];
+
+    if (wait == 0)
+        return deadline_error(db, e);
+    if (wait > DB_LOGIN_TIMEOUT_S)
+        wait = DB_LOGIN_TIMEOUT_S;
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, db->env, &db->dbc)))
+        return err_set(e, ERR_INTERNAL, "no ODBC connection could be made");
+    SQLSetConnectAttr(db->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
+    snprintf(text, sizeof(text),
+             "DRIVER={" TDS_ODBC_DRIVER "};SERVERNAME=%s;Database=master;TDS_Version=7.4;ClientCharset=UTF-8;Encryption=%s;UID={%s};PWD={%s};",
+             c->server, c->encrypt, c->user, c->password);
+    SQLRETURN rc = SQLDriverConnect(db->dbc, NULL, (SQLCHAR *)text, SQL_NTS, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
+    explicit_bzero(text, sizeof(text));
+    if (!SQL_SUCCEEDED(rc) || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, db->dbc, &db->stmt)))
+        return connect_fail(db, e);
+    if (set_session_options(db, e) < 0)
+        return -1;
+    db->used_us = db_now_us();
+    db->kept = false;
+    return 0;
+}
+
+/* ---- Parameters --------------------------------------------------------------------------------------------------- */
+
+/* How each kind of parameter is given to the driver. ColumnSize is the declared length: a smaller one would cut the value
+ * silently, one that varied with the value would make a new plan for each length. 0 goes with the (MAX) types. */
+enum source { FROM_INTEGER, FROM_REAL, FROM_TEXT };
+static const struct {
+    SQLSMALLINT c_type, sql_type;
+    SQLULEN size;
+    enum source source;
+} binds[STATEMENT_BINDS] = {
+    [STATEMENT_BIT] = {SQL_C_SBIGINT, SQL_BIT, 1, FROM_INTEGER},
+    [STATEMENT_TINYINT] = {SQL_C_SBIGINT, SQL_TINYINT, 3, FROM_INTEGER},
+    [STATEMENT_INT] = {SQL_C_SBIGINT, SQL_INTEGER, 10, FROM_INTEGER},
+    [STATEMENT_BIGINT] = {SQL_C_SBIGINT, SQL_BIGINT, 19, FROM_INTEGER},
+    [STATEMENT_DECIMAL] = {SQL_C_CHAR, SQL_DECIMAL, 0, FROM_TEXT},
+    [STATEMENT_FLOAT] = {SQL_C_DOUBLE, SQL_DOUBLE, 53, FROM_REAL},
+    [STATEMENT_VARCHAR] = {SQL_C_CHAR, SQL_VARCHAR, 8000, FROM_TEXT},
+    [STATEMENT_NVARCHAR] = {SQL_C_CHAR, SQL_WVARCHAR, 4000, FROM_TEXT},
+    [STATEMENT_NVARCHAR_MAX] = {SQL_C_CHAR, SQL_WLONGVARCHAR, 0, FROM_TEXT},
+    [STATEMENT_VARBINARY] = {SQL_C_BINARY, SQL_VARBINARY, 8000, FROM_TEXT},
+    [STATEMENT_VARBINARY_MAX] = {SQL_C_BINARY, SQL_LONGVARBINARY, 0, FROM_TEXT},
+};
+
+static int bind_params(struct db *db, const struct statement *s, struct slot *slots)
+{
+    for (size_t i = 0; i < s->param_count; i++) {
+        const struct statement_param *p = &s->params[i];
+        struct slot *slot = &slots[i];
+        const char *text = statement_value(s, p);
+        SQLPOINTER data = (SQLPOINTER)(uintptr_t)text; /* ODBC does not write to input parameters */
+        SQLULEN size = p->bind == STATEMENT_DECIMAL ? (SQLULEN)p->precision : binds[p->bind].size;
+
+        switch (binds[p->bind].source) {
+        case FROM_INTEGER:
+            slot->integer = p->null ? 0 : strtoll(text, NULL, 10);
+            slot->indicator = 0;
+            data = &slot->integer;
+            break;
+        case FROM_REAL:
+            slot->real = p->null ? 0 : strtod(text, NULL);
+            slot->indicator = 0;
+            data = &slot->real;
+            break;
+        case FROM_TEXT:
+        default:
+            slot->indicator = (SQLLEN)p->len;
+            break;
+        }
+        if (p->null)
+            slot->indicator = SQL_NULL_DATA;
+        if (!SQL_SUCCEEDED(SQLBindParameter(db->stmt, (SQLUSMALLINT)(i + 1), SQL_PARAM_INPUT, binds[p->bind].c_type,
+                                            binds[p->bind].sql_type, size, (SQLSMALLINT)p->scale, data, (SQLLEN)p->len, &slot->indicator)))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- Executing ---------------------------------------------------------------------------------------------------- */
+
+/* Is a connection that was idle for long still there? A write must not find out by failing. */
+static void check_stale(struct db *db, int64_t deadline_us)
+{
+    struct statement s;
+    int64_t now = db_now_us();
+
+    if (!db->kept || now - db->used_us < DB_STALE_US || now >= deadline_us)
+        return;
+    statement_init(&s);
+    statement_ping(&s);
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)seconds_left(deadline_us), SQL_IS_UINTEGER);
+    if (!SQL_SUCCEEDED(exec_text(db, buf_text(&s.sql))))
+        disconnect(db);
+    else
+        SQLFreeStmt(db->stmt, SQL_CLOSE);
+    statement_clear(&s);
+}
+
+/* Sends a statement and waits for the first of its answer; on failure *kind says how it failed. */
+static int try_execute(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, enum dberror_kind *kind,
+                       struct err *e)
+{
+    enum dberror_phase phase = effect == DB_WRITE && !db->transaction ? DBERROR_WRITING : DBERROR_READING;
+    struct slot *slots = NULL;
+    int rc = -1;
+
+    *kind = DBERROR_REFUSED;
+    if (s->param_count > 0 && (slots = calloc(s->param_count, sizeof(*slots))) == NULL)
+        return err_set(e, ERR_INTERNAL, "memory ran out");
+    SQLULEN wait = seconds_left(deadline_us);
+    if (wait == 0) {
+        (void)deadline_error(db, e);
+        goto out;
+    }
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
+    if (bind_params(db, s, slots) < 0) {
+        (void)err_set(e, ERR_INTERNAL, "the driver refused a parameter");
+        goto out;
+    }
+    SQLRETURN done = exec_text(db, buf_text(&s->sql));
+    if (SQL_SUCCEEDED(done) || done == SQL_NO_DATA) /* NO_DATA: an UPDATE or DELETE that met no row */
+        rc = 0;
+    else
+        *kind = fail(db, phase, s, e);
+out:
+    if (db->stmt != SQL_NULL_HANDLE)
+        SQLFreeStmt(db->stmt, SQL_RESET_PARAMS); /* the slots go */
+    free(slots);
+    return rc;
+}
+
+/* Executes on the kept connection or a new one. What cannot have run, or only reads, is tried once more on a new one. */
+static int execute(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, struct err *e)
+{
+    enum dberror_kind kind;
+
+    if (!db->transaction && effect == DB_WRITE)
+        check_stale(db, deadline_us);
+    for (int attempt = 0;; attempt++) {
+        if (db->dbc == SQL_NULL_HANDLE && db->transaction)
+            return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
+        if (db->dbc == SQL_NULL_HANDLE && connect_db(db, deadline_us, e) < 0)
+            return -1;
+        bool kept = db->kept, transaction = db->transaction;
+        if (try_execute(db, s, effect, deadline_us, &kind, e) == 0)
+            break;
+        bool again = kind == DBERROR_UNSENT || (kind == DBERROR_LOST && effect == DB_READ);
+        if (!again || !kept || transaction || attempt > 0)
+            return -1;
+        *e = ERR_INIT;
+    }
+    db->used_us = db_now_us();
+    db->kept = true;
+    return 0;
+}
+
+int db_execute(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *rows, struct err *e)
+{
+    SQLLEN changed = 0;
+
+    if (execute(db, s, effect, deadline_us, e) < 0)
+        return -1;
+    if (!SQL_SUCCEEDED(SQLRowCount(db->stmt, &changed)) || changed < 0)
+        changed = 0;
+    if (drain(db) != SQL_NO_DATA) {
+        (void)fail(db, effect == DB_WRITE && !db->transaction ? DBERROR_WRITING : DBERROR_READING, s, e);
+        return -1;
+    }
+    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    if (rows != NULL)
+        *rows = (int64_t)changed;
+    return 0;
+}
+
+int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e)
+{
+    return execute(db, s, DB_READ, deadline_us, e);
+}
+
+/* ---- Results ------------------------------------------------------------------------------------------------------ */
+
+int db_fetch(struct db *db, struct err *e)
+{
+    SQLRETURN rc = SQLFetch(db->stmt);
+    if (SQL_SUCCEEDED(rc))
+        return 1;
+    /* an error behind the last row shows only here: rows without it would look complete */
+    if (rc == SQL_NO_DATA && drain(db) == SQL_NO_DATA)
+        return 0;
+    (void)fail(db, DBERROR_READING, NULL, e);
+    return -1;
+}
+
+void db_close(struct db *db)
+{
+    if (db->stmt != SQL_NULL_HANDLE)
+        SQLFreeStmt(db->stmt, SQL_CLOSE);
+}
+
+/* Gets a value of a fixed size. */
+static int get_fixed(struct db *db, size_t column, SQLSMALLINT type, void *out, size_t size, struct err *e)
+{
+    SQLLEN indicator = 0;
+    if (!SQL_SUCCEEDED(SQLGetData(db->stmt, (SQLUSMALLINT)(column + 1), type, out, (SQLLEN)size, &indicator))) {
+        (void)fail(db, DBERROR_READING, NULL, e);
+        return -1;
+    }
+    return indicator == SQL_NULL_DATA ? 0 : 1;
+}
+
+int db_get_integer(struct db *db, size_t column, int64_t *out, struct err *e)
+{
+    SQLBIGINT v = 0;
+    int rc = get_fixed(db, column, SQL_C_SBIGINT, &v, sizeof(v), e);
+    *out = v;
+    return rc;
+}
+
+int db_get_double(struct db *db, size_t column, double *out, struct err *e)
+{
+    *out = 0;
+    return get_fixed(db, column, SQL_C_DOUBLE, out, sizeof(*out), e);
+}
+
+/* Appends a value of any length, DB_CHUNK bytes at a time; `ending` is the size of the NUL that the driver adds. */
+static int get_long(struct db *db, size_t column, SQLSMALLINT type, size_t ending, struct buf *out, struct err *e)
+{
+    for (size_t start = out->len;;) {
+        SQLLEN indicator = 0;
+        char *space = buf_reserve(out, DB_CHUNK);
+        if (space == NULL || out->len - start > DB_MAX_VALUE)
+            return err_set(e, ERR_BAD_VALUE, "a value of the result has more than %u bytes, or memory ran out", DB_MAX_VALUE);
+        SQLRETURN rc = SQLGetData(db->stmt, (SQLUSMALLINT)(column + 1), type, space, DB_CHUNK, &indicator);
+        if (rc == SQL_NO_DATA)
+            return 1;
+        if (!SQL_SUCCEEDED(rc)) {
+            (void)fail(db, DBERROR_READING, NULL, e);
+            return -1;
+        }
+        if (indicator == SQL_NULL_DATA)
+            return 0;
+        /* what is left when this call began; a chunk that did not hold it all is full */
+        bool whole = indicator >= 0 && (size_t)indicator <= DB_CHUNK - ending;
+        buf_commit(out, whole ? (size_t)indicator : DB_CHUNK - ending);
+        if (rc == SQL_SUCCESS)
+            return 1;
+    }
+}
+
+int db_get_text(struct db *db, size_t column, struct buf *out, struct err *e)
+{
+    return get_long(db, column, SQL_C_CHAR, 1, out, e);
+}
+
+int db_get_bytes(struct db *db, size_t column, struct buf *out, struct err *e)
+{
+    return get_long(db, column, SQL_C_BINARY, 0, out, e);
+}
+
+/* ---- Transactions ------------------------------------------------------------------------------------------------- */
+
+/* Runs one of the statements that frame a transaction. */
+static int frame(struct db *db, void (*write)(struct statement *), enum db_effect effect, int64_t deadline_us, struct err *e)
+{
+    struct statement s;
+    statement_init(&s);
+    write(&s);
+    int rc = statement_status(&s, e);
+    if (rc == 0)
+        rc = db_execute(db, &s, effect, deadline_us, NULL, e);
+    statement_clear(&s);
+    return rc;
+}
+
+int db_begin(struct db *db, int64_t deadline_us, struct err *e)
+{
+    if (frame(db, statement_begin, DB_READ, deadline_us, e) < 0)
+        return -1;
+    db->transaction = true;
+    return 0;
+}
+
+int db_commit(struct db *db, int64_t deadline_us, struct err *e)
+{
+    if (db->dbc == SQL_NULL_HANDLE)
+        return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
+    db->kept = false; /* a commit is never repeated: a new connection knows nothing of the transaction */
+    db->transaction = false;
+    int rc = frame(db, statement_commit, DB_WRITE, deadline_us, e);
+    if (rc < 0)
+        disconnect(db); /* whatever state it is in, the server ends the transaction with it */
+    return rc;
+}
+
+void db_rollback(struct db *db)
+{
+    struct err e = ERR_INIT;
+    if (!db->transaction)
+        return;
+    /* 3903: the error that brought us here has ended the transaction already, as XACT_ABORT wants it */
+    if (db->dbc != SQL_NULL_HANDLE && frame(db, statement_rollback, DB_READ, db_now_us() + DB_ROLLBACK_US, &e) < 0
+        && e.sql_error != NO_TRANSACTION)
+        disconnect(db);
+    db->transaction = false;
+}

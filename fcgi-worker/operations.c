@@ -1,0 +1,287 @@
+#include "fcgi-worker/operations.h"
+
+#include "fcgi-worker/changes.h"
+#include "fcgi-worker/request.h"
+#include "fcgi-worker/rows.h"
+#include "fcgi-worker/statement.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEALTH_DEADLINE_US 2000000
+
+/* ---- Rows --------------------------------------------------------------------------------------------------------- */
+
+/* Executes the INSERTs: one by itself, several as one transaction. */
+static int run_inserts(struct request *r, const struct statement_list *list, int64_t *total)
+{
+    bool transaction = list->count > 1;
+
+    *total = 0;
+    if (transaction && db_begin(r->db, r->deadline_us, &r->error) < 0)
+        return -1;
+    for (size_t i = 0; i < list->count; i++) {
+        int64_t rows;
+        if (db_execute(r->db, &list->items[i], DB_WRITE, r->deadline_us, &rows, &r->error) < 0) {
+            db_rollback(r->db);
+            return -1;
+        }
+        *total += rows;
+    }
+    return transaction ? db_commit(r->db, r->deadline_us, &r->error) : 0;
+}
+
+static void insert_rows(struct http *h, void *thread)
+{
+    static const char *const fields[] = {"db_name", "table", "data", "shard_key", "scatter", NULL};
+    struct statement_list list = {0};
+    struct json_object *data;
+    struct request r;
+    int64_t rows;
+
+    if (request_open(&r, h, thread, fields) < 0)
+        goto out;
+    if (!json_member(r.body, "data", &data) || data == NULL) {
+        (void)err_set(&r.error, ERR_MISSING_FIELD, "data: the field is required");
+        goto out;
+    }
+    if (json_kind(data) != JSON_OBJECT && json_kind(data) != JSON_ARRAY) {
+        (void)err_set(&r.error, ERR_BAD_FIELD, "data: an object or an array of objects is expected, not %s", json_kind_name(json_kind(data)));
+        goto out;
+    }
+    if (request_table(&r) == 0 && statement_inserts(&list, r.table, data, &r.error) == 0 && run_inserts(&r, &list, &rows) == 0)
+        request_answer_change(&r, false, "applied", rows);
+out:
+    statement_list_clear(&list);
+    request_close(&r);
+}
+
+/* The query fields that are not built yet are refused by name: to ignore one would answer another question. */
+static int refuse_query_fields(struct request *r)
+{
+    static const char *const refused[] = {"order_by", "limit", "offset", "after", "distinct", "aggregates", "group_by", "having", "allow_partial"};
+    struct json_object *value;
+
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        if (json_member(r->body, refused[i], &value))
+            return err_set(&r->error, ERR_BAD_FIELD, "%s: not yet supported", refused[i]);
+    }
+    return 0;
+}
+
+static void select_rows(struct http *h, void *thread)
+{
+    static const char *const fields[] = {"db_name",  "table",      "condition", "params", "columns",       "shard_key", "scatter", "order_by",
+                                         "limit",    "offset",     "after",     "distinct", "aggregates",  "group_by",  "having",  "allow_partial", NULL};
+    struct json_object *columns;
+    struct statement s;
+    struct request r;
+
+    statement_init(&s);
+    if (request_open(&r, h, thread, fields) == 0 && refuse_query_fields(&r) == 0
+        && json_get_array(r.body, "columns", false, &columns, &r.error) == 0 && request_where(&r, false) == 0 && request_table(&r) == 0
+        && statement_select(&s, r.table, columns, r.where, &r.error) == 0 && db_query(r.db, &s, r.deadline_us, &r.error) == 0) {
+        r.answered = rows_stream(h, r.db, &s, r.worker->shard, r.worker->name, &r.error) == 0;
+        db_close(r.db);
+    }
+    statement_clear(&s);
+    request_close(&r);
+}
+
+/* Executes an UPDATE or DELETE and answers. */
+static void run_change(struct request *r, const struct statement *s)
+{
+    int64_t rows;
+    if (db_execute(r->db, s, DB_WRITE, r->deadline_us, &rows, &r->error) == 0)
+        request_answer_change(r, false, "applied", rows);
+}
+
+static void update_rows(struct http *h, void *thread)
+{
+    static const char *const fields[] = {"db_name", "table", "set", "condition", "params", "shard_key", "scatter", NULL};
+    struct json_object *set;
+    struct statement s;
+    struct request r;
+
+    statement_init(&s);
+    if (request_open(&r, h, thread, fields) == 0 && json_get_object(r.body, "set", true, &set, &r.error) == 0
+        && request_where(&r, true) == 0 && request_table(&r) == 0 && statement_update(&s, r.table, set, r.where, &r.error) == 0)
+        run_change(&r, &s);
+    statement_clear(&s);
+    request_close(&r);
+}
+
+static void delete_rows(struct http *h, void *thread)
+{
+    static const char *const fields[] = {"db_name", "table", "condition", "params", "shard_key", "scatter", NULL};
+    struct statement s;
+    struct request r;
+
+    statement_init(&s);
+    if (request_open(&r, h, thread, fields) == 0 && request_where(&r, true) == 0 && request_table(&r) == 0
+        && statement_delete(&s, r.table, r.where, &r.error) == 0)
+        run_change(&r, &s);
+    statement_clear(&s);
+    request_close(&r);
+}
+
+/* Asks for one number. */
+static int query_number(struct request *r, const struct statement *s, int64_t *out)
+{
+    int rc = -1;
+    if (db_query(r->db, s, r->deadline_us, &r->error) == 0 && db_fetch(r->db, &r->error) > 0)
+        rc = db_get_integer(r->db, 0, out, &r->error) < 0 ? -1 : 0;
+    db_close(r->db);
+    return rc;
+}
+
+static void count_rows(struct http *h, void *thread)
+{
+    static const char *const fields[] = {"db_name", "table", "condition", "params", "shard_key", "scatter", NULL};
+    struct statement s;
+    struct request r;
+    struct buf out;
+    int64_t count;
+
+    statement_init(&s);
+    buf_init(&out, REQUEST_MAX_ANSWER);
+    if (request_open(&r, h, thread, fields) == 0 && request_where(&r, false) == 0 && request_table(&r) == 0
+        && statement_count(&s, r.table, r.where, &r.error) == 0 && query_number(&r, &s, &count) == 0) {
+        buf_printf(&out, "{\"status\":\"ok\",\"total\":%" PRId64 ",\"complete\":true,\"map\":[{\"shard\":%d,\"worker\":", count, r.worker->shard);
+        json_write_text(&out, r.worker->name);
+        buf_printf(&out, ",\"count\":%" PRId64 "}]}", count);
+        request_answer(&r, &out);
+    }
+    buf_clear(&out);
+    statement_clear(&s);
+    request_close(&r);
+}
+
+/* ---- The system --------------------------------------------------------------------------------------------------- */
+
+static void describe(struct http *h, void *thread)
+{
+    static const char *const fields[] = {"db_name", "table", NULL};
+    struct request r;
+    struct buf out;
+
+    buf_init(&out, REQUEST_MAX_ANSWER);
+    if (request_open(&r, h, thread, fields) == 0 && request_table(&r) == 0) {
+        buf_append_text(&out, "{\"status\":\"ok\",\"db_name\":");
+        json_write_text(&out, r.db_name);
+        buf_append_text(&out, ",\"table\":");
+        json_write_text(&out, r.table->name);
+        buf_append_char(&out, ',');
+        schema_write(r.table, &out);
+        buf_append_char(&out, '}');
+        request_answer(&r, &out);
+    }
+    buf_clear(&out);
+    request_close(&r);
+}
+
+static void health(struct http *h, void *thread)
+{
+    struct worker_thread *t = thread;
+    struct err e = ERR_INIT;
+    struct statement s;
+    struct buf out;
+
+    statement_init(&s);
+    statement_ping(&s);
+    bool up = statement_status(&s, &e) == 0 && db_query(t->db, &s, db_now_us() + HEALTH_DEADLINE_US, &e) == 0;
+    db_close(t->db);
+    statement_clear(&s);
+
+    buf_init(&out, REQUEST_MAX_ANSWER);
+    buf_append_text(&out, "{\"status\":\"up\",\"worker\":");
+    json_write_text(&out, t->worker->name);
+    buf_printf(&out, ",\"shard\":%d,\"database\":\"%s\",\"uptime_s\":%" PRId64 "}", t->worker->shard, up ? "up" : "down",
+               (db_now_us() - t->worker->started_us) / 1000000);
+    http_reply(h, up ? 200 : 503, &out);
+    buf_clear(&out);
+}
+
+/* The guard has let the request through: that is the answer. */
+static void security_check(struct http *h, void *thread)
+{
+    struct buf out;
+    (void)thread;
+    buf_init(&out, REQUEST_MAX_ANSWER);
+    buf_append_text(&out, "{\"status\":\"ok\"}");
+    http_reply(h, 200, &out);
+    buf_clear(&out);
+}
+
+/* ---- The token ---------------------------------------------------------------------------------------------------- */
+
+static const char *expected_token = "";
+
+void operations_set_token(const char *token)
+{
+    expected_token = token;
+}
+
+/* Compares without telling by its time how much of the token was right. A repeated header arrives joined by ", ", which
+ * is no token. An empty token never matches. */
+static bool token_matches(const char *given)
+{
+    size_t given_len = strlen(given), len = strlen(expected_token);
+    volatile unsigned char difference = given_len != len || len == 0;
+
+    for (size_t i = 0; i < given_len; i++)
+        difference |= (unsigned char)(given[i] ^ expected_token[len == 0 ? 0 : i % len]);
+    return difference == 0;
+}
+
+static int check_token(const struct http *h, struct err *e)
+{
+    const char *given = http_header(h, "X-Master-Token");
+    if (given != NULL && token_matches(given))
+        return 0;
+    return err_set(e, ERR_UNAUTHORIZED, "X-Master-Token: %s", given == NULL ? "it is missing" : "it is not the workers' token");
+}
+
+/* ---- Routes and threads ------------------------------------------------------------------------------------------- */
+
+const struct http_route operations_routes[] = {
+    {"POST", "/create-db", changes_create_db, check_token},
+    {"POST", "/drop-db", changes_drop_db, check_token},
+    {"POST", "/create-table", changes_create_table, check_token},
+    {"POST", "/delete-table", changes_delete_table, check_token},
+    {"POST", "/insert", insert_rows, check_token},
+    {"POST", "/select", select_rows, check_token},
+    {"POST", "/update", update_rows, check_token},
+    {"POST", "/delete", delete_rows, check_token},
+    {"POST", "/map-reduce-count", count_rows, check_token},
+    {"POST", "/describe", describe, check_token},
+    {"POST", "/security-check", security_check, check_token},
+    {"GET", "/health", health, NULL},
+};
+const size_t operations_route_count = sizeof(operations_routes) / sizeof(operations_routes[0]);
+
+void *operations_thread_open(void *arg, unsigned index)
+{
+    const struct worker *worker = arg;
+    struct worker_thread *t = calloc(1, sizeof(*t));
+
+    (void)index;
+    if (t == NULL)
+        return NULL;
+    t->worker = worker;
+    if ((t->db = db_new(&worker->db)) == NULL) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void operations_thread_close(void *thread)
+{
+    struct worker_thread *t = thread;
+    if (t == NULL)
+        return;
+    db_free(t->db);
+    free(t);
+}

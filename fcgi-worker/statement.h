@@ -1,0 +1,132 @@
+/* A request becomes T-SQL and typed parameters: the one place that writes SQL.
+ *
+ * Knows nothing about ODBC or HTTP. No byte that a client sent reaches the SQL text: values are parameters ("?" in the
+ * text, in the order of `params`), table and column names stand in the catalogue's own spelling, names of new objects
+ * have passed sqltype_check_name(), and every name goes through one bracketing function.
+ *
+ *     condition, data, set + schema_table ──statement_*──> sql + params + (for a select) the columns of the result
+ *
+ * Each function appends to an empty statement that statement_init() made; after a failure the statement is only good for
+ * statement_clear().
+ */
+#ifndef SHARDGATE_WORKER_STATEMENT_H
+#define SHARDGATE_WORKER_STATEMENT_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/predicate.h"
+#include "common/sqltype.h"
+#include "fcgi-worker/schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define STATEMENT_MAX_SQL (4u << 20)     /* bytes of text */
+#define STATEMENT_MAX_VALUES (64u << 20) /* bytes of all parameters' values */
+#define STATEMENT_MAX_PARAMS 2000        /* SQL Server takes 2100, of which sp_executesql uses two */
+#define STATEMENT_MAX_INSERT_ROWS 1000   /* rows of one VALUES list: SQL Server's limit */
+#define STATEMENT_MAX_COLUMNS 1024       /* of a new table: SQL Server's limit */
+
+/* The type that a parameter has on the wire. */
+enum statement_bind {
+    STATEMENT_BIT,
+    STATEMENT_TINYINT,
+    STATEMENT_INT,
+    STATEMENT_BIGINT,
+    STATEMENT_DECIMAL,
+    STATEMENT_FLOAT,
+    STATEMENT_VARCHAR,       /* ASCII */
+    STATEMENT_NVARCHAR,      /* at most 4,000 UTF-16 units */
+    STATEMENT_NVARCHAR_MAX,
+    STATEMENT_VARBINARY,     /* at most 8,000 bytes */
+    STATEMENT_VARBINARY_MAX,
+    STATEMENT_BINDS
+};
+
+struct statement_param {
+    enum statement_bind bind;
+    int precision, scale; /* of STATEMENT_DECIMAL */
+    bool null;
+    size_t offset, len;   /* of the value's text in `values`; a NUL follows it */
+};
+
+struct statement {
+    struct buf sql;
+    struct buf values;
+    struct statement_param *params;
+    size_t param_count;
+    size_t param_capacity;
+    const struct schema_column **columns; /* of a select's result, borrowed from the table; NULL otherwise */
+    size_t column_count;
+};
+
+void statement_init(struct statement *s);
+void statement_clear(struct statement *s); /* a zeroed struct is accepted */
+
+/* A parameter's value: text as sqltype.h's sqlvalue has it, binaries as bytes. */
+const char *statement_value(const struct statement *s, const struct statement_param *p);
+
+/* Rows. `columns` is the request's array of names or NULL for all; `where` is bound (predicate_bind) or NULL for none.
+ * ERR_UNKNOWN_COLUMN for a column that the table does not have. */
+int statement_select(struct statement *s, const struct schema_table *t, const struct json_object *columns,
+                     const struct predicate *where, struct err *e) __attribute__((warn_unused_result));
+int statement_count(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+    __attribute__((warn_unused_result));
+/* ERR_BAD_FIELD for an empty `set`, ERR_UNSAFE_STATEMENT when it sets the shard column. */
+int statement_update(struct statement *s, const struct schema_table *t, const struct json_object *set,
+                     const struct predicate *where, struct err *e) __attribute__((warn_unused_result));
+int statement_delete(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* The INSERTs of a request: one for each run of rows that name the same columns, within the limits above. Every value is
+ * checked here, so that nothing is sent when a row is bad. */
+struct statement_list {
+    struct statement *items;
+    size_t count;
+    size_t capacity;
+};
+void statement_list_clear(struct statement_list *list);
+/* `data` is an object or an array of objects. A bad row of an array is named: "data[3]: …". */
+int statement_inserts(struct statement_list *list, const struct schema_table *t, const struct json_object *data, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* A new table, as /create-table describes it. */
+struct statement_table_spec {
+    const char *database;            /* physical */
+    const char *table;
+    const struct json_object *columns; /* name to type */
+    const char *shard_column;        /* NULL when the request named none */
+};
+/* `shard` receives the name of the effective shard column in the spelling of `columns`, or stays empty. ERR_BAD_NAME,
+ * ERR_BAD_TYPE, ERR_BAD_FIELD, ERR_UNKNOWN_COLUMN name the column. */
+int statement_create_table(struct statement *s, const struct statement_table_spec *spec, struct buf *shard, struct err *e)
+    __attribute__((warn_unused_result));
+void statement_drop_table(struct statement *s, const char *database, const char *table);
+void statement_create_database(struct statement *s, const char *database);
+void statement_drop_database(struct statement *s, const char *database);
+
+/* The table gw_tables, where the worker keeps what SQL Server does not know: a table's named shard column. */
+#define STATEMENT_GW_TABLES "gw_tables"
+void statement_gw_create(struct statement *s, const char *database);
+void statement_gw_insert(struct statement *s, const char *database, const char *table, const char *shard_column);
+void statement_gw_delete(struct statement *s, const char *database, const char *table);
+
+/* The catalogue's questions and the columns of their answers. */
+void statement_find_database(struct statement *s, const char *database);              /* name */
+void statement_find_table(struct statement *s, const char *database, const char *table); /* name */
+/* table, column, type, length, precision, scale, datetime precision, nullable, default, collation */
+void statement_list_columns(struct statement *s, const char *database, const char *table);
+void statement_find_shard_column(struct statement *s, const char *database, const char *table); /* shard_column */
+
+/* A connection's own statements. */
+void statement_session_options(struct statement *s, int lock_timeout_ms);
+void statement_ping(struct statement *s);
+void statement_begin(struct statement *s);
+void statement_commit(struct statement *s);
+void statement_rollback(struct statement *s);
+
+/* 0, or ERR_INTERNAL when the text or a value did not fit or memory ran out; for the functions that return nothing. */
+int statement_status(const struct statement *s, struct err *e) __attribute__((warn_unused_result));
+
+#endif
