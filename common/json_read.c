@@ -286,12 +286,12 @@ static int compare_names(const void *x, const void *y)
  * also for those that someone chose for their equal hashes. */
 static int pop_names(struct scan *s, size_t base)
 {
-    struct name *names = s->names + base;
     size_t count = s->name_count - base;
     s->name_count = base;
     if (count < 2) {
         return 0;
     }
+    struct name *names = s->names + base;
     qsort(names, count, sizeof *names, compare_names);
     const struct name *first = NULL;
     for (size_t i = 1; i < count; i++) {

@@ -1,0 +1,140 @@
+/* The JSON reader and writers: what is refused gets a message that can be shown, what is accepted can be written and read
+ * again without loss, and any bytes at all make a string that the reader takes. */
+#include "common/json.h"
+#include "common/utf8.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <string.h>
+
+#define OUTPUT_MAX (1 << 24)
+
+/* A message has neither control characters nor malformed UTF-8. */
+static void check_detail(const struct err *e)
+{
+    const char *p = e->detail, *end = p + strlen(p);
+    CHECK(strncmp(p, "body: ", 6) == 0);
+    while (p < end) {
+        uint32_t cp = 0;
+        size_t n = utf8_decode(p, (size_t)(end - p), &cp);
+        CHECK(n > 0 && cp >= 0x20 && cp != 0x7F && !(cp >= 0x80 && cp < 0xA0));
+        p += n;
+    }
+}
+
+typedef void writer(struct buf *b, const struct json_object *v);
+
+/* What `write` makes of a tree is read again, and makes the same text again. */
+static void check_round_trip(const struct json_object *obj, writer *write)
+{
+    struct buf once, twice;
+    struct err e = ERR_INIT;
+    struct json_object *again;
+    buf_init(&once, OUTPUT_MAX);
+    buf_init(&twice, OUTPUT_MAX);
+    write(&once, obj);
+    CHECK(buf_status(&once) == 0);
+    CHECK(json_read(once.data, once.len, &again, &e) == 0);
+    write(&twice, again);
+    CHECK(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
+    json_free(again);
+    buf_clear(&once);
+    buf_clear(&twice);
+}
+
+/* Writing and reading again does not change the canonical form. */
+static void check_same_canonical(const struct json_object *obj)
+{
+    struct buf written, canonical, again;
+    struct err e = ERR_INIT;
+    struct json_object *copy;
+    buf_init(&written, OUTPUT_MAX);
+    buf_init(&canonical, OUTPUT_MAX);
+    buf_init(&again, OUTPUT_MAX);
+    json_write_value(&written, obj);
+    json_write_canonical(&canonical, obj);
+    CHECK(json_read(written.data, written.len, &copy, &e) == 0);
+    json_write_canonical(&again, copy);
+    CHECK(strcmp(buf_text(&canonical), buf_text(&again)) == 0);
+    json_free(copy);
+    buf_clear(&written);
+    buf_clear(&canonical);
+    buf_clear(&again);
+}
+
+/* The slices that json_slices finds are those members' values in the tree. */
+static void check_slices(const char *text, size_t len, const struct json_object *obj)
+{
+    struct json_iter it = {0};
+    struct json_slice slices[4];
+    size_t count = 0;
+    struct json_object *value;
+    struct err e = ERR_INIT;
+    while (count < 4 && json_next(obj, &it, &slices[count].name, &value)) {
+        count++;
+    }
+    CHECK(json_slices(text, len, slices, count, &e) == 0);
+    for (size_t i = 0; i < count; i++) {
+        struct buf sliced, whole;
+        struct json_object *copy, *element;
+        CHECK(slices[i].len > 0 && slices[i].text > text && slices[i].len < (size_t)(text + len - slices[i].text));
+        buf_init(&sliced, OUTPUT_MAX);
+        buf_init(&whole, OUTPUT_MAX);
+        buf_append_text(&sliced, "{\"x\":");
+        buf_append(&sliced, slices[i].text, slices[i].len);
+        buf_append_char(&sliced, '}');
+        CHECK(json_read(sliced.data, sliced.len, &copy, &e) == 0);
+        CHECK(json_member(copy, "x", &element) && json_member(obj, slices[i].name, &value));
+        buf_reset(&sliced);
+        json_write_value(&sliced, element);
+        json_write_value(&whole, value);
+        CHECK(strcmp(buf_text(&sliced), buf_text(&whole)) == 0);
+        json_free(copy);
+        buf_clear(&sliced);
+        buf_clear(&whole);
+    }
+}
+
+/* Any bytes can be written as a string and in a message. */
+static void check_any_bytes(const char *text, size_t len)
+{
+    struct buf b;
+    struct err e = ERR_INIT;
+    struct json_object *obj;
+    buf_init(&b, OUTPUT_MAX);
+    buf_append_text(&b, "{\"x\":");
+    json_write_string(&b, text, len);
+    buf_append_char(&b, '}');
+    CHECK(buf_status(&b) == 0);
+    CHECK(json_read(b.data, b.len, &obj, &e) == 0);
+    json_free(obj);
+
+    buf_reset(&b);
+    buf_append_text(&b, "body: ");
+    err_quote(&b, text, len);
+    err_set(&e, ERR_BAD_FIELD, "%s", buf_text(&b));
+    check_detail(&e);
+    buf_clear(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    struct err e = ERR_INIT, sliced = ERR_INIT;
+    struct json_object *obj;
+    int rc = json_read(text, size, &obj, &e);
+    CHECK(json_slices(text, size, NULL, 0, &sliced) == rc);
+    if (rc) {
+        CHECK(e.code == ERR_BAD_JSON && sliced.code == ERR_BAD_JSON && !obj);
+        CHECK(strcmp(e.detail, sliced.detail) == 0);
+        check_detail(&e);
+    } else {
+        CHECK(json_kind(obj) == JSON_OBJECT);
+        check_round_trip(obj, json_write_value);
+        check_round_trip(obj, json_write_canonical);
+        check_same_canonical(obj);
+        check_slices(text, size, obj);
+        json_free(obj);
+    }
+    check_any_bytes(text, size);
+    return 0;
+}
