@@ -1,0 +1,33 @@
+/* Writes lighttpd's configuration out of the templates, and the documents for what lighttpd refuses by itself.
+ *
+ *     workers.conf           server.conf.in, then app.conf.in and worker.conf.in for each worker
+ *     master-ROLE-PORT.conf  server.conf.in, app.conf.in, master.conf.in
+ *
+ * Knows nothing about processes.
+ */
+#ifndef SHARDGATE_CONF_H
+#define SHARDGATE_CONF_H
+
+#include "common/cluster.h"
+#include "lighttpd/folder.h"
+
+#define CONF_MAX_FDS 4096
+#define CONF_MAX_CONNECTIONS 900 /* below the apps' backlog of 1024 */
+#define CONF_BODY_SLACK_KIB 64   /* bodies too large by less than this reach the app, whose answer says more */
+
+struct conf {
+    const struct cluster *cluster;
+    const struct folder *folder;
+    const char *templates; /* the folder of the *.conf.in */
+    const char *programs;  /* the folder of shardgate-master and shardgate-worker */
+    const char *config;    /* cluster.json, absolute; NULL for none */
+};
+
+/* Both write DIR/run/… and return its path, which the caller frees; NULL with the reason on standard error. */
+char *conf_write_workers(const struct conf *c);
+char *conf_write_master(const struct conf *c);
+
+/* Writes status-413.html and so on (lighttpd gives them that suffix, whatever is in them) into the run folder. */
+int conf_write_errors(const struct conf *c) __attribute__((warn_unused_result));
+
+#endif

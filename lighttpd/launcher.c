@@ -1,0 +1,477 @@
+/* shardgate: reads the cluster, makes its folders and secrets, starts its processes in order, keeps them running, and stops
+ * them in the opposite order.
+ *
+ *     tds-servers, one for each embedded shard  →  lighttpd with the workers  →  lighttpd with the master
+ */
+#include <config.h>
+
+#include "common/buf.h"
+#include "common/cluster.h"
+#include "lighttpd/children.h"
+#include "lighttpd/conf.h"
+#include "lighttpd/folder.h"
+#include "lighttpd/probe.h"
+#include "lighttpd/say.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define START_LISTEN_MS 30000 /* how long a port may take to open */
+#define START_HEALTH_MS 30000 /* how long a program may take to answer well */
+#define START_POLL_MS 25
+#define START_ILL_POLL_MS 250 /* of a program that answers, but is not well: it logs each time */
+#define START_DATABASE_MS 8000 /* a worker that answers, but whose database does not */
+#define LOG_TAIL 1500          /* bytes of a log that are shown when a start fails */
+
+struct launcher {
+    bool master_only;
+    const char *config; /* as it was given; NULL for none */
+    const char *data;
+    char *config_path; /* absolute */
+    char *programs;    /* folder of shardgate-tdsd, shardgate-worker, shardgate-master */
+    char *templates;
+    struct cluster cluster;
+    struct folder folder;
+    struct children children;
+    char *url;
+};
+
+static const char usage[] = "usage: shardgate up [master] [--config FILE] [--data DIR]\n"
+                            "\n"
+                            "  up                starts the cluster and runs until Ctrl-C or SIGTERM\n"
+                            "  up master         starts a master only, beside a cluster that runs with the same data folder\n"
+                            "  --config FILE     the cluster (default: cluster.json, if there is one)\n"
+                            "  --data DIR        databases, secrets, logs (default: var)\n"
+                            "  --version, --help\n"
+                            "\n"
+                            "MASTER_PORT and MASTER_ROLE win over the file; SHARDGATE_TOKEN sets the workers' token;\n"
+                            "SHARDGATE_LOG is error, warning, info or debug.\n";
+
+/* Where things are: beside this program in a build folder, else where they were installed. */
+static int find_programs(struct launcher *l)
+{
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *beside;
+
+    if (len <= 0)
+        return complain("/proc/self/exe: %s", strerror(errno));
+    self[len] = '\0';
+    *strrchr(self, '/') = '\0';
+    beside = text("%s/lighttpd/server.conf.in", self);
+    if (access(beside, R_OK) == 0) {
+        l->programs = text("%s", self);
+        l->templates = text("%s/lighttpd", self);
+    } else {
+        l->programs = text("%s", LIBEXECDIR);
+        l->templates = text("%s", DATADIR);
+    }
+    free(beside);
+    return 0;
+}
+
+/* Ports */
+
+static int check_port(const struct launcher *l, int port, const char *key)
+{
+    int reason = probe_free(l->cluster.bind, port);
+
+    if (reason == 0)
+        return 0;
+    return complain("port %d on %s (key '%s' in %s) cannot be used: %s", port, l->cluster.bind, key,
+                    l->config != NULL ? l->config : "cluster.json",
+                    reason == EADDRINUSE ? "another program listens there" : strerror(reason));
+}
+
+/* Before anything is started, so that a port which is taken leaves nothing half up. */
+static int check_ports(const struct launcher *l)
+{
+    char key[64];
+
+    if (check_port(l, l->cluster.master_port, getenv("MASTER_PORT") != NULL ? "MASTER_PORT, or master.port" : "master.port") != 0)
+        return -1;
+    for (size_t i = 0; i < l->cluster.worker_count && !l->master_only; i++) {
+        const struct cluster_worker *w = &l->cluster.workers[i];
+
+        snprintf(key, sizeof(key), "workers[%zu].port", i);
+        if (check_port(l, w->port, key) != 0)
+            return -1;
+        snprintf(key, sizeof(key), "workers[%zu].tds.port", i);
+        if (w->tds.embedded && check_port(l, w->tds.port, key) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Starting */
+
+static void show_log(const struct child *child)
+{
+    FILE *log = fopen(child->log, "re");
+    char tail[LOG_TAIL + 1];
+    size_t len;
+
+    if (log == NULL)
+        return;
+    if (fseek(log, -LOG_TAIL, SEEK_END) != 0)
+        rewind(log);
+    len = fread(tail, 1, LOG_TAIL, log);
+    tail[len] = '\0';
+    fclose(log);
+    fprintf(stderr, "--- the end of %s\n%s---\n", child->log, tail);
+}
+
+/* One more moment of waiting. -1 when there is nothing to wait for any more: Ctrl-C came, or a process has died. */
+static int wait_a_moment(struct launcher *l, int ms)
+{
+    children_wait(&l->children, ms, false);
+    if (l->children.interrupted)
+        return -1;
+    for (size_t i = 0; i < l->children.count; i++) {
+        const struct child *child = &l->children.list[i];
+
+        if (child->group != 0 && child->pid == 0) {
+            show_log(child);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int wait_for_port(struct launcher *l, const struct child *child, const char *address, int port)
+{
+    int64_t until = children_now_ms() + START_LISTEN_MS;
+
+    while (!probe_listening(address, port)) {
+        if (wait_a_moment(l, START_POLL_MS) != 0)
+            return -1;
+        if (children_now_ms() > until) {
+            complain("%s: does not listen on %s:%d after %d s", child->name, address, port, START_LISTEN_MS / 1000);
+            show_log(child);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Waits until the program behind the port says that it is well. A master is well enough when it answers: it has workers to
+ * report on, and a backup may be started because some are ill. */
+static int wait_for_health(struct launcher *l, const struct child *child, const char *what, int port, bool any_answer)
+{
+    const char *address = probe_address(l->cluster.bind);
+    int64_t start = children_now_ms();
+    int64_t answered = 0;
+    char body[1024];
+
+    for (;;) {
+        int status = probe_health(address, port, body, sizeof(body));
+        int64_t now = children_now_ms();
+
+        if (status == 200 || (any_answer && status != 0))
+            return 0;
+        if (status != 0 && answered == 0)
+            answered = now;
+        if ((answered != 0 && now - answered > START_DATABASE_MS) || now - start > START_HEALTH_MS) {
+            if (answered != 0)
+                complain("%s: /health on port %d says %d: %s", what, port, status, body);
+            else
+                complain("%s: no answer on %s:%d after %d s", what, address, port, START_HEALTH_MS / 1000);
+            show_log(child);
+            return -1;
+        }
+        if (wait_a_moment(l, status != 0 ? START_ILL_POLL_MS : START_POLL_MS) != 0)
+            return -1;
+    }
+}
+
+static int start_tds_servers(struct launcher *l)
+{
+    const char *address = probe_address(l->cluster.bind);
+    char *program = text("%s/shardgate-tdsd", l->programs);
+    char *password = text("%s/secrets/tds", l->folder.data);
+    size_t first = l->children.count;
+    int rc = 0;
+
+    for (size_t i = 0; i < l->cluster.worker_count && rc == 0; i++) {
+        const struct cluster_worker *w = &l->cluster.workers[i];
+        char *name = text("tds-server %s", w->name);
+        char *log = text("%s/log/tds-%s.log", l->folder.data, w->name);
+        char *data = text("%s/%s", l->folder.data, w->name);
+        char *port = text("%d", w->tds.port);
+        const char *arguments[] = {program, "--data", data, "--bind", l->cluster.bind, "--port", port, "--password-file", password, NULL};
+
+        if (w->tds.embedded) {
+            if (mkdir(data, 0700) != 0 && errno != EEXIST)
+                rc = complain("cannot make the folder %s: %s", data, strerror(errno));
+            else
+                rc = children_start(&l->children, children_add(&l->children, name, log, SIGTERM, NULL, arguments));
+        }
+        free(name);
+        free(log);
+        free(data);
+        free(port);
+    }
+    /* They start side by side; the steps are told in their order. */
+    for (size_t i = 0, child = first; i < l->cluster.worker_count && rc == 0; i++) {
+        const struct cluster_worker *w = &l->cluster.workers[i];
+        char *where;
+
+        if (!w->tds.embedded)
+            continue;
+        where = text("%s:%d", address, w->tds.port);
+        rc = wait_for_port(l, &l->children.list[child], address, w->tds.port);
+        if (rc == 0)
+            say_step(l->children.list[child].name, where, "up");
+        free(where);
+        child++;
+    }
+    free(program);
+    free(password);
+    return rc;
+}
+
+/* Takes `conf`, the configuration's path, and NULL is refused. `log_name` and `sockets` name the process's own files. */
+static struct child *start_lighttpd(struct launcher *l, const char *name, const char *log_name, const char *sockets, char *conf)
+{
+    const char *arguments[] = {LIGHTTPD, "-D", "-f", conf, NULL};
+    struct child *child = NULL;
+
+    if (conf != NULL) {
+        char *log = text("%s/log/%s.log", l->folder.data, log_name);
+
+        child = children_add(&l->children, name, log, SIGINT, sockets, arguments);
+        if (children_start(&l->children, child) != 0)
+            child = NULL;
+        free(log);
+    }
+    free(conf);
+    return child;
+}
+
+static int start_workers(struct launcher *l, const struct conf *conf)
+{
+    struct child *child;
+
+    for (size_t i = 0; i < l->cluster.worker_count; i++) {
+        char *socket = text("%s.http.sock", l->cluster.workers[i].name);
+
+        folder_remove_sockets(&l->folder, socket);
+        free(socket);
+    }
+    child = start_lighttpd(l, "lighttpd of the workers", "workers", "worker_", conf_write_workers(conf));
+    if (child == NULL)
+        return -1;
+    for (size_t i = 0; i < l->cluster.worker_count; i++) {
+        const struct cluster_worker *w = &l->cluster.workers[i];
+        char *what = text("worker %s", w->name);
+        char *where = text("%s:%d", probe_address(l->cluster.bind), w->port);
+        int rc = wait_for_health(l, child, what, w->port, false);
+
+        if (rc == 0)
+            say_step(what, where, "up");
+        free(what);
+        free(where);
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int start_master(struct launcher *l, const struct conf *conf)
+{
+    char *name = text("lighttpd of the master (%s)", l->cluster.master_role);
+    char *log = text("master-%s-%d", l->cluster.master_role, l->cluster.master_port);
+    char *sockets = text("master_%d", l->cluster.master_port);
+    char *what = text("master (%s)", l->cluster.master_role);
+    char *where = text("%s:%d", probe_address(l->cluster.bind), l->cluster.master_port);
+    struct child *child = start_lighttpd(l, name, log, sockets, conf_write_master(conf));
+    int rc = child != NULL ? wait_for_health(l, child, what, l->cluster.master_port, l->master_only) : -1;
+
+    if (rc == 0)
+        say_step(what, where, "up");
+    free(name);
+    free(log);
+    free(sockets);
+    free(what);
+    free(where);
+    return rc;
+}
+
+static int start_all(struct launcher *l)
+{
+    struct conf conf = {.cluster = &l->cluster,
+                        .folder = &l->folder,
+                        .templates = l->templates,
+                        .programs = l->programs,
+                        .config = l->config_path};
+
+    if (conf_write_errors(&conf) != 0)
+        return -1;
+    if (!l->master_only && (start_tds_servers(l) != 0 || start_workers(l, &conf) != 0))
+        return -1;
+    return start_master(l, &conf);
+}
+
+/* The master first, so that nothing comes in any more; then what it asked. */
+static void stop_all(struct launcher *l)
+{
+    for (size_t i = l->children.count; i > 0;) {
+        size_t last = --i;
+
+        while (i > 0 && l->children.list[i].stop_signal == SIGTERM && l->children.list[i - 1].stop_signal == SIGTERM)
+            i--; /* the tds-servers, together */
+        children_stop(&l->children, i, last);
+    }
+}
+
+static void show_urls(const struct launcher *l)
+{
+    const char *address = probe_address(l->cluster.bind);
+
+    printf("\n  API       %s\n", l->url);
+    for (size_t i = 0; i < l->cluster.worker_count && !l->master_only; i++)
+        printf("  %s http://%s:%d (%s)\n", i == 0 ? "workers  " : "         ", address, l->cluster.workers[i].port, l->cluster.workers[i].name);
+    printf("  data      %s\n", l->folder.data);
+    printf("  try       curl %s/health\n\n", l->url);
+}
+
+/* Setting up */
+
+static int open_folder(struct launcher *l)
+{
+    char *lock = l->master_only ? text("lock.%d", l->cluster.master_port) : text("lock");
+    int rc = folder_open(&l->folder, l->data);
+
+    if (rc == 0)
+        rc = folder_lock(&l->folder, lock, l->url);
+    free(lock);
+    if (rc != 0)
+        return rc;
+    if (!l->master_only)
+        return folder_make_secrets(&l->folder, getenv("SHARDGATE_TOKEN"));
+    if (!folder_has_token(&l->folder))
+        return complain("%s has no secrets/token: start the cluster with this data folder first", l->folder.data);
+    return 0;
+}
+
+/* 0, 1 when there is nothing to do, -1, or CLUSTER_EXIT_CONFIG. Reasons were told. */
+static int set_up(struct launcher *l)
+{
+    struct buf error;
+    int rc;
+
+    buf_init(&error, 8192);
+    rc = cluster_load(l->config, &l->cluster, &error);
+    if (rc != 0)
+        complain("%s", buf_text(&error));
+    buf_clear(&error);
+    if (rc != 0)
+        return CLUSTER_EXIT_CONFIG;
+    if (l->config != NULL) {
+        l->config_path = realpath(l->config, NULL);
+        if (l->config_path == NULL)
+            return complain("%s: %s", l->config, strerror(errno));
+    }
+    l->url = text("http://%s:%d", probe_address(l->cluster.bind), l->cluster.master_port);
+    if (find_programs(l) != 0)
+        return -1;
+    rc = open_folder(l);
+    if (rc != 0)
+        return rc;
+    /* The token is in its file now; nothing that is started needs it in its environment, which others might read. */
+    unsetenv("SHARDGATE_TOKEN");
+    return check_ports(l);
+}
+
+static int run(struct launcher *l)
+{
+    int rc = set_up(l);
+
+    if (rc == 1)
+        return EXIT_SUCCESS;
+    if (rc != 0)
+        return rc == CLUSTER_EXIT_CONFIG ? rc : EXIT_FAILURE;
+    if (children_init(&l->children, l->cluster.worker_count + 2, &l->folder) != 0)
+        return EXIT_FAILURE;
+
+    rc = start_all(l);
+    if (rc == 0) {
+        show_urls(l);
+        say("ready on %s", l->url);
+        while (!l->children.interrupted)
+            children_wait(&l->children, -1, true);
+        say("stopping");
+    } else if (l->children.interrupted) {
+        say("interrupted: stopping");
+        rc = 0;
+    } else {
+        complain("not started: stopping what was");
+    }
+    stop_all(l);
+    return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* 0 to go on, else what to exit with plus 1. */
+static int read_arguments(struct launcher *l, int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"data", required_argument, NULL, 'd'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            l->config = optarg;
+            break;
+        case 'd':
+            l->data = optarg;
+            break;
+        case 'v':
+            puts(PACKAGE_STRING);
+            return EXIT_SUCCESS + 1;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_SUCCESS + 1;
+        default:
+            return 64 + 1; /* EX_USAGE */
+        }
+    }
+    l->master_only = argc - optind == 2 && strcmp(argv[optind + 1], "master") == 0;
+    if (optind == argc || strcmp(argv[optind], "up") != 0 || argc - optind > (l->master_only ? 2 : 1)) {
+        fputs(usage, stderr);
+        return 64 + 1;
+    }
+    if (l->config == NULL && access("cluster.json", F_OK) == 0)
+        l->config = "cluster.json";
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct launcher l = {.data = "var", .folder = {.lock = -1}};
+    int rc = read_arguments(&l, argc, argv);
+
+    if (rc != 0)
+        return rc - 1;
+    umask(077);
+    rc = run(&l);
+    if (l.children.list != NULL)
+        children_clear(&l.children);
+    folder_close(&l.folder);
+    cluster_clear(&l.cluster);
+    free(l.config_path);
+    free(l.programs);
+    free(l.templates);
+    free(l.url);
+    return rc;
+}
