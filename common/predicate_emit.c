@@ -129,7 +129,7 @@ static int emit_literal(void *arg, const struct predicate_operand *literal, stru
         buf_append_text(out, "NULL");
         break;
     case PREDICATE_COLUMN:
-        assert(!"a column is no literal");
+        assert(false && "a column is no literal");
     }
     return 0;
 }
