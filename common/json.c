@@ -43,7 +43,7 @@ struct json_object *json_build_number(const char *text, size_t len, bool integer
 
 int json_build_member(struct json_object *obj, const char *name, struct json_object *value)
 {
-    if (json_object_object_add(obj, name, value)) {
+    if (json_object_object_add_ex(obj, name, value, JSON_C_OBJECT_ADD_KEY_IS_NEW)) {
         json_object_put(value);
         return -1;
     }

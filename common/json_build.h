@@ -17,7 +17,8 @@ struct json_object *json_build_string(const char *text, size_t len); /* len at m
  * back as it is written here. */
 struct json_object *json_build_number(const char *text, size_t len, bool integer);
 
-/* Adds to an object or an array. Takes `value`, also on failure (-1, memory ran out). An equal name is replaced. */
+/* Adds to an object or an array. Takes `value`, also on failure (-1, memory ran out). Nobody looks whether the
+ * object has the name already: the reader does, and throws the tree away then. */
 int json_build_member(struct json_object *obj, const char *name, struct json_object *value) __attribute__((warn_unused_result));
 int json_build_element(struct json_object *array, struct json_object *value) __attribute__((warn_unused_result));
 

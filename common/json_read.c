@@ -28,7 +28,7 @@ struct scan {
 };
 
 struct name {
-    const char *text; /* in the pool, NUL-terminated */
+    char *text; /* in the pool, NUL-terminated */
     uint32_t hash;
     uint32_t offset; /* of its opening quote */
 };
@@ -287,11 +287,12 @@ static int compare_names(const void *x, const void *y)
 static int pop_names(struct scan *s, size_t base)
 {
     size_t count = s->name_count - base;
-    s->name_count = base;
-    if (count < 2) {
+    if (count == 0) {
         return 0;
     }
     struct name *names = s->names + base;
+    s->name_count = base;
+    s->pool_next = names[0].text; /* their texts lie behind one another */
     qsort(names, count, sizeof *names, compare_names);
     const struct name *first = NULL;
     for (size_t i = 1; i < count; i++) {
