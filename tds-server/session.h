@@ -1,0 +1,30 @@
+/* One connection from its first byte to its last: PRELOGIN, LOGIN7, then requests, each answered in full before the next
+ * is read (MS-TDS 3.3). Joins the wire (packet, login, rpc, token) with the engine. Knows neither listening nor threads.
+ *
+ *     prelogin ─> login ─> request ─> answer ─┐
+ *                            ^────────────────┘   attention: the answer is cut short and ends with DONE_ATTN
+ */
+#ifndef SHARDGATE_TDS_SESSION_H
+#define SHARDGATE_TDS_SESSION_H
+
+#include "tds-server/engine.h"
+#include "tds-server/packet.h"
+#include "tds-server/watch.h"
+
+#define SESSION_LOGIN_TIMEOUT_MS 15000
+
+/* What all connections share; outlives them. */
+struct session_settings {
+    struct engine *engine;
+    struct watch *watch;
+    const char *user;
+    const char *password;
+};
+
+/* Serves the connection until it ends. The transport stays the caller's, who closes it. */
+void session_run(const struct session_settings *settings, struct transport *t);
+
+/* Answers a connection that is one too many, without waiting for anything. */
+void session_refuse(struct transport *t, int max_connections);
+
+#endif

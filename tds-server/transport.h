@@ -1,0 +1,24 @@
+/* What carries a connection's bytes: a socket, and later TLS over one. Knows nothing about what they mean. */
+#ifndef SHARDGATE_TDS_TRANSPORT_H
+#define SHARDGATE_TDS_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct transport {
+    /* Waits for bytes: their count, at least 1; 0 when the peer has closed; -1 on an error or after the deadline. */
+    ssize_t (*read)(struct transport *t, void *data, size_t len);
+    /* Sends all of it: 0, or -1. */
+    int (*write)(struct transport *t, const void *data, size_t len);
+    int fd;              /* the caller's, who closes it */
+    int64_t deadline_ms; /* of reads, as transport_now_ms counts; 0 for none */
+};
+
+/* Bytes over a connected, blocking socket as they are. */
+void transport_init_socket(struct transport *t, int fd);
+
+/* Milliseconds on a clock that is never set. */
+int64_t transport_now_ms(void);
+
+#endif
