@@ -122,7 +122,7 @@ static void *accept_main(void *arg)
             return NULL;
         if (p[0].revents == 0)
             continue;
-        int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept(s->fd, NULL, NULL);
         if (fd >= 0) {
             take_connection(s, fd);
         } else if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN) {
