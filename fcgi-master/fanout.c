@@ -239,14 +239,9 @@ static void set_address(const struct fanout *f, struct call *c)
     int n = snprintf(path, sizeof path, "%s/%s.http.sock", f->rundir, w->name);
     c->was_socket = !c->was_socket && n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 
-    const char *host = f->cluster->bind;
-    if (strcmp(host, "0.0.0.0") == 0)
-        host = "127.0.0.1";
-    else if (strcmp(host, "::") == 0)
-        host = "::1";
+    const char *host = strcmp(f->cluster->bind, "0.0.0.0") == 0 ? "127.0.0.1" : f->cluster->bind;
     char url[MAX_URL];
-    bool v6 = strchr(host, ':') != NULL;
-    snprintf(url, sizeof url, "http://%s%s%s:%d%s", v6 ? "[" : "", host, v6 ? "]" : "", w->port, c->request.path);
+    snprintf(url, sizeof url, "http://%s:%d%s", host, w->port, c->request.path);
     curl_easy_setopt(c->easy, CURLOPT_URL, url);
     if (c->was_socket)
         curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, path);
@@ -389,8 +384,10 @@ static size_t reap(struct fanout *f)
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
         curl_multi_remove_handle(f->multi, easy);
         c->under_way = false;
-        if (!finish_attempt(c, code) || !start_attempt(f, c))
+        if (!finish_attempt(c, code) || !start_attempt(f, c)) {
+            c->answer.elapsed_us = now_us() - c->started_us;
             ended++;
+        }
     }
     return ended;
 }
@@ -427,7 +424,6 @@ void fanout_run(struct fanout *f)
     }
     for (; f->run < f->count; f->run++) {
         struct call *c = f->calls[f->run];
-        c->answer.elapsed_us = now_us() - c->started_us;
         if (c->answer.result != FANOUT_ANSWERED)
             buf_reset(&c->body);
         c->answer.body = buf_text(&c->body);

@@ -147,8 +147,8 @@ void merge_accept(struct merge_part *p, enum merge_kind kind)
     struct err json_error = ERR_INIT;
     uint64_t n = 0;
     if (json_slices(p->text, p->len, found, sizeof found / sizeof found[0], &json_error) != 0) {
-        bad_worker_answer(&p->err, write, "its answer is no JSON");
-        err_prefix(&p->err, "%s", json_error.detail);
+        bad_worker_answer(&p->err, write, json_error.detail);
+        err_prefix(&p->err, "its answer is no JSON");
         return;
     }
     p->list = found[1];

@@ -34,12 +34,11 @@ void system_metadata(struct http *h, void *thread)
                ",\"routing\":{\"hash\":\"fnv1a-32\",\"shards\":%zu,\"rule\":\"fnv1a_32(key) mod shards\","
                "\"key\":[\"shard_key\",\"shard_column\",\"student_id\",\"user_id\",\"row_hash\"]},\"workers\":[",
                c->worker_count);
-    bool v6 = strchr(c->bind, ':') != NULL;
     for (size_t i = 0; i < c->worker_count; i++) {
         const struct cluster_worker *w = &c->workers[i];
         buf_printf(&out, "%s{\"shard\":%zu", i > 0 ? "," : "", i);
         append_member(&out, "name", w->name);
-        buf_printf(&out, ",\"url\":\"http://%s%s%s:%d\"", v6 ? "[" : "", c->bind, v6 ? "]" : "", w->port);
+        buf_printf(&out, ",\"url\":\"http://%s:%d\"", c->bind, w->port);
         append_member(&out, "suffix", w->suffix);
         buf_append_char(&out, '}');
     }
