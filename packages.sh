@@ -20,7 +20,7 @@ packages_missing() {
 # Installs those of the packages $@ that are missing. Debian starts the lighttpd service when its package is installed;
 # Shardgate runs lighttpd itself, so a policy-rc.d forbids that for as long as the installation runs.
 packages_install() {
-  local missing as_root=() policy=/usr/sbin/policy-rc.d status=0 own_policy=no
+  local missing as_root=() policy=/usr/sbin/policy-rc.d status=0
   mapfile -t missing < <(packages_missing "$@")
   [ "${#missing[@]}" -gt 0 ] || return 0
   if ! command -v apt-get >/dev/null; then
@@ -35,15 +35,16 @@ packages_install() {
     as_root=(sudo)
   fi
   printf '  installing with apt-get: %s\n' "${missing[*]}"
-  if [ ! -e "$policy" ]; then
-    own_policy=yes
-    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null && "${as_root[@]}" chmod 755 "$policy" || status=1
-  fi
-  if [ "$status" -eq 0 ]; then
-    { "${as_root[@]}" apt-get -qq update &&
-      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}"; } >/dev/null || status=1
-  fi
-  [ "$own_policy" = no ] || "${as_root[@]}" rm -f "$policy"
+  # A subshell, so that the policy goes away however this ends.
+  (
+    if [ ! -e "$policy" ]; then
+      trap '"${as_root[@]}" rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+      "${as_root[@]}" chmod 755 "$policy"
+    fi
+    "${as_root[@]}" apt-get -qq update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
+  ) || status=1
   mapfile -t missing < <(packages_missing "$@")
   if [ "${#missing[@]}" -gt 0 ]; then
     printf 'apt-get could not install: %s\n' "${missing[*]}" >&2
