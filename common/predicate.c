@@ -48,7 +48,7 @@ struct parser {
     struct predicate *p;
     struct err *e;
     size_t depth;
-    size_t nodes;  /* conditions and operands so far */
+    size_t nodes;  /* conditions and columns so far */
     size_t values; /* literals and @names so far */
     bool names_column;
     /* children of the chains under way; a chain owns what lies above the height at which it began */
@@ -108,7 +108,7 @@ static int enter(struct parser *ps)
 static int count_node(struct parser *ps)
 {
     if (ps->nodes == PREDICATE_MAX_NODES)
-        return err_set(ps->e, ERR_BAD_CONDITION, "condition: more than %d conditions and operands at byte %zu",
+        return err_set(ps->e, ERR_BAD_CONDITION, "condition: more than %d conditions and columns at byte %zu",
                        PREDICATE_MAX_NODES, ps->token.offset);
     ps->nodes++;
     return 0;
@@ -129,8 +129,6 @@ static struct predicate_node *new_node(struct parser *ps, enum predicate_op op)
 /* Adds an empty operand to the node. The array doubles; what it outgrows stays in the arena until the tree is freed. */
 static struct predicate_operand *new_operand(struct parser *ps, struct predicate_node *n)
 {
-    if (count_node(ps) < 0)
-        return NULL;
     const size_t count = n->operand_count;
     if (count != 1 && (count & (count - 1)) == 0) { /* at 0, 2, 4, 8 … */
         struct predicate_operand *grown = predicate_alloc(ps->p, (count ? count * 2 : 2) * sizeof *grown);
@@ -212,6 +210,8 @@ static int parse_column(struct parser *ps, struct predicate_operand *o)
         return unexpected(ps, "one of the functions LOWER, UPPER, LEN, LTRIM, RTRIM, ABS, YEAR, MONTH, DAY");
     o->kind = PREDICATE_COLUMN;
     ps->names_column = true;
+    if (count_node(ps) < 0)
+        return -1;
     return take_text(ps, o) < 0 ? -1 : advance(ps);
 }
 

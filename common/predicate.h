@@ -30,7 +30,7 @@
 
 #define PREDICATE_MAX_BYTES 8192
 #define PREDICATE_MAX_DEPTH 32
-#define PREDICATE_MAX_NODES 1000      /* conditions and operands together */
+#define PREDICATE_MAX_NODES 1000      /* conditions and columns together */
 #define PREDICATE_MAX_PARAMETERS 1000 /* literals and @names */
 #define PREDICATE_MAX_STRING 4000     /* UTF-16 units */
 
