@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,10 +100,23 @@ static void become(const struct child *child, pid_t launcher, int log)
     _exit(127);
 }
 
+static int open_log(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && st.st_size > CHILD_LOG_MAX) {
+        char *aside = text("%s.1", path);
+
+        (void)rename(path, aside);
+        free(aside);
+    }
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
 int children_start(struct children *c, struct child *child)
 {
     pid_t launcher = getpid();
-    int log = open(child->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int log = open_log(child->log);
     pid_t pid;
 
     if (log < 0)
@@ -213,18 +227,11 @@ static bool is_alive(const struct child *child)
     return child->group != 0 && kill(-child->group, 0) == 0;
 }
 
-void children_stop(struct children *c, size_t first, size_t last)
+static void wait_for_end(struct children *c, size_t first, size_t last)
 {
     int64_t until = children_now_ms() + CHILD_STOP_MS;
     bool killed = false;
 
-    c->stopping = true;
-    c->interrupted = false;
-    for (size_t i = first; i <= last && i < c->count; i++) {
-        c->list[i].restart_ms = 0;
-        if (c->list[i].pid != 0)
-            (void)kill(c->list[i].pid, c->list[i].stop_signal);
-    }
     for (;;) {
         bool alive = false;
 
@@ -246,5 +253,21 @@ void children_stop(struct children *c, size_t first, size_t last)
             return; /* stuck in the kernel */
         }
         children_wait(c, 20, false);
+    }
+}
+
+void children_stop(struct children *c, size_t first, size_t last)
+{
+    c->stopping = true;
+    c->interrupted = false;
+    for (size_t i = first; i <= last && i < c->count; i++) {
+        c->list[i].restart_ms = 0;
+        if (c->list[i].pid != 0)
+            (void)kill(c->list[i].pid, c->list[i].stop_signal);
+    }
+    wait_for_end(c, first, last);
+    for (size_t i = first; i <= last && i < c->count; i++) {
+        if (c->list[i].socket_prefix != NULL)
+            folder_remove_sockets(c->folder, c->list[i].socket_prefix);
     }
 }

@@ -16,6 +16,7 @@
 #define CHILD_LONGEST_PAUSE_MS 5000
 #define CHILD_STEADY_MS 10000 /* who lived this long starts with the shortest pause again */
 #define CHILD_STOP_MS 12000   /* how long a process may take to end before it is killed */
+#define CHILD_LOG_MAX (16 * 1024 * 1024) /* bytes; a log larger than this at a start is set aside as LOG.1 */
 
 struct child {
     char *name;                          /* "tds-server go" */

@@ -255,16 +255,21 @@ static struct child *start_lighttpd(struct launcher *l, const char *name, const 
     return child;
 }
 
-static int start_workers(struct launcher *l, const struct conf *conf)
+static void remove_worker_sockets(const struct launcher *l)
 {
-    struct child *child;
-
     for (size_t i = 0; i < l->cluster.worker_count; i++) {
         char *socket = text("%s.http.sock", l->cluster.workers[i].name);
 
         folder_remove_sockets(&l->folder, socket);
         free(socket);
     }
+}
+
+static int start_workers(struct launcher *l, const struct conf *conf)
+{
+    struct child *child;
+
+    remove_worker_sockets(l);
     child = start_lighttpd(l, "lighttpd of the workers", "workers", "worker_", conf_write_workers(conf));
     if (child == NULL)
         return -1;
@@ -329,6 +334,8 @@ static void stop_all(struct launcher *l)
             i--; /* the tds-servers, together */
         children_stop(&l->children, i, last);
     }
+    if (!l->master_only)
+        remove_worker_sockets(l);
 }
 
 static void show_urls(const struct launcher *l)
