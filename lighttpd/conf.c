@@ -244,7 +244,7 @@ int conf_write_errors(const struct conf *c)
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         int status = refusals[i].status;
         const char *outcome = status < 500 || status == 501 || status == 505 ? "not_applied" : "unknown";
-        char *path = text("%s/status-%d.html", c->folder->run, status);
+        char *path = text("%s/run/status-%d.html", c->folder->data, status);
         char *document = text("{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":\"%s\","
                               "\"outcome\":\"%s\",\"retry\":\"no\",\"request_id\":\"\",\"shards\":[]}",
                               refusals[i].title, status, refusals[i].code, refusals[i].detail, outcome);

@@ -27,7 +27,7 @@ struct conf {
 char *conf_write_workers(const struct conf *c);
 char *conf_write_master(const struct conf *c);
 
-/* Writes status-413.html and so on (lighttpd gives them that suffix, whatever is in them) into the run folder. */
+/* Writes status-413.html and so on (lighttpd gives them that suffix, whatever is in them) into DIR/run. */
 int conf_write_errors(const struct conf *c) __attribute__((warn_unused_result));
 
 #endif

@@ -230,7 +230,8 @@ char *folder_plain_name(const struct folder *f, const char *path, const char *li
     return link_path;
 }
 
-void folder_remove_sockets(const struct folder *f, const char *prefix)
+/* Removes the entries of the run folder of one kind (S_IFSOCK, S_IFLNK) whose names start with `prefix`. */
+static void remove_entries(const struct folder *f, mode_t kind, const char *prefix)
 {
     DIR *dir = opendir(f->run);
     struct dirent *entry;
@@ -240,8 +241,18 @@ void folder_remove_sockets(const struct folder *f, const char *prefix)
         return;
     while ((entry = readdir(dir)) != NULL) {
         if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
-            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) == kind)
             (void)unlinkat(dirfd(dir), entry->d_name, 0);
     }
     closedir(dir);
+}
+
+void folder_remove_sockets(const struct folder *f, const char *prefix)
+{
+    remove_entries(f, S_IFSOCK, prefix);
+}
+
+void folder_remove_links(const struct folder *f)
+{
+    remove_entries(f, S_IFLNK, "");
 }

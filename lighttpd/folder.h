@@ -4,7 +4,7 @@
  *     DIR/lock          held by the launcher that runs the cluster; DIR/lock.PORT by one that runs a master only
  *     DIR/secrets/      tds, token: 0600
  *     DIR/log/          what the processes say
- *     DIR/run/          lighttpd's configuration; the sockets, unless DIR is too long or too odd a name for them
+ *     DIR/run/          lighttpd's configuration and error documents; the sockets, unless DIR is too long or too odd a name
  *     DIR/tmp/          lighttpd's temporary files: large request bodies
  *
  * Knows nothing about processes or ports.
@@ -38,6 +38,9 @@ int folder_has_token(const struct folder *f);
 /* A name for `path` that lighttpd's configuration can hold, where blanks separate and nothing quotes: `path` itself, or a
  * link to it in the run folder. The caller frees it; NULL with the reason on standard error. */
 char *folder_plain_name(const struct folder *f, const char *path, const char *link_name);
+
+/* Removes those links. Not for who shares the run folder with a launcher that still needs them. */
+void folder_remove_links(const struct folder *f);
 
 /* Removes the sockets of the run folder whose names start with `prefix`. */
 void folder_remove_sockets(const struct folder *f, const char *prefix);

@@ -334,8 +334,10 @@ static void stop_all(struct launcher *l)
             i--; /* the tds-servers, together */
         children_stop(&l->children, i, last);
     }
-    if (!l->master_only)
+    if (!l->master_only) {
         remove_worker_sockets(l);
+        folder_remove_links(&l->folder);
+    }
 }
 
 static void show_urls(const struct launcher *l)
