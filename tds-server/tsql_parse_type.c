@@ -194,7 +194,7 @@ static int parse_scale(struct tsql_parser *p, struct sqltype *type)
 static int parse_float_digits(struct tsql_parser *p, const struct type_row *row, struct sqltype *type)
 {
     int line = p->token.line;
-    int digits;
+    int digits = 0;
     if (!tsql_take(p, '('))
         return 0;
     if (parse_argument(p, &digits) != 0)
