@@ -109,9 +109,9 @@ static int finish_answer(struct session *s)
     return packet_finish(&s->stream);
 }
 
-static int finish_cancelled(struct session *s)
+/* The answer to an attention: a message of its own, also when it cut an answer short (some clients wait for both). */
+static int acknowledge_attention(struct session *s)
 {
-    next_token(s);
     token_write_done(&s->dialect, TOKEN_DONE, DONE_ATTENTION, 0, 0, output(s));
     return packet_finish(&s->stream);
 }
@@ -660,7 +660,7 @@ static int answer_request(struct session *s)
     };
     size_t type = (size_t)s->message.type;
     if (type == PACKET_ATTENTION)
-        return finish_cancelled(s);
+        return acknowledge_attention(s);
     if (type >= sizeof requests / sizeof requests[0] || requests[type].run == NULL)
         return -1;
 
@@ -683,12 +683,9 @@ static int answer_request(struct session *s)
     watch_remove(s->settings->watch, &s->watch);
     arena_clear(&s->arena);
 
-    if (!atomic_load(&s->cancelled))
-        return finish_answer(s);
-    /* The attention is read now, so that it is answered once. */
-    if (packet_read_message(&s->stream, MESSAGE_MAX, &s->message) != PACKET_OK || s->message.type != PACKET_ATTENTION)
-        return -1;
-    return finish_cancelled(s);
+    if (is_cancelled(s))
+        s->error_open = true; /* what was cut short must not look whole */
+    return finish_answer(s); /* the attention is the next message */
 }
 
 /* Answers a request that was too long to keep. */
