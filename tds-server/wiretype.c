@@ -142,11 +142,11 @@ static uint128 decimal_limit(int precision)
     return limit;
 }
 
-/* A sign (1 is positive), then the magnitude. */
+/* A sign (1 is positive), then the magnitude, in as few bytes as the client likes. */
 static int read_decimal(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
 {
     (void)a;
-    if (len < 5 || len > 17)
+    if (len > 17)
         return -1;
     uint128 v = 0;
     for (size_t i = len; i > 1; i--)

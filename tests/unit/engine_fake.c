@@ -136,13 +136,13 @@ static int select_types(struct engine_session *s)
     return finish(s, 2, 0xC1);
 }
 
-static int select_ints(struct engine_session *s, long rows)
+static int select_ints(struct engine_session *s, long first, long rows)
 {
     const struct engine_column column = {.name = "", .type = {.kind = SQLTYPE_INT}};
     if (s->sink.columns(s->sink.arg, &column, 1) != 0)
         return -1;
-    for (long i = 1; i <= rows; i++) {
-        const struct value v = {.type = {.kind = SQLTYPE_INT}, .integer = i};
+    for (long i = 0; i < rows; i++) {
+        const struct value v = {.type = {.kind = SQLTYPE_INT}, .integer = first + i};
         if (s->sink.row(s->sink.arg, &v, 1) != 0)
             return -1;
     }
@@ -174,11 +174,13 @@ int engine_batch(struct engine_session *s, const char *sql, size_t len)
     snprintf(text, sizeof text, "%.*s", len > ENGINE_MAX_NAME ? ENGINE_MAX_NAME : (int)len, sql);
     atomic_store(&s->cancelled, false);
     if (strncmp(text, "select 1", 8) == 0)
-        return select_ints(s, 1);
+        return select_ints(s, 1, 1);
+    if (strncmp(text, "SELECT @@MAX_PRECISION", 22) == 0)
+        return select_ints(s, 38, 1);
     if (strncmp(text, "select types", 12) == 0)
         return select_types(s);
     if (strncmp(text, "rows ", 5) == 0)
-        return select_ints(s, strtol(text + 5, NULL, 10));
+        return select_ints(s, 1, strtol(text + 5, NULL, 10));
     if (strncmp(text, "text ", 5) == 0)
         return select_text(s, strtol(text + 5, NULL, 10));
     if (strncmp(text, "fail", 4) == 0)

@@ -4,6 +4,7 @@
 
 /* Batches:
  *   select 1        one row, an INT column without name
+ *   SELECT @@MAX_PRECISION …  38, as jTDS asks at login
  *   select types    a column of each type: a row of values, a row of NULLs
  *   rows N          N rows of one INT
  *   text N          one NVARCHAR(MAX) of N letters
