@@ -112,8 +112,11 @@ static bool in_list(const char *const *list, const char *name)
     return false;
 }
 
-int exchange_read_body(struct exchange *x, const char *const *members)
+int exchange_read_body(struct exchange *x, const char *const *members, bool write)
 {
+    /* A client that relies on it must not be left to think that a repeat is safe. */
+    if (write && http_header(x->h, "Idempotency-Key") != NULL)
+        return err_set(&x->err, ERR_BAD_FIELD, "Idempotency-Key: not yet supported");
     if (http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0 ||
         json_check_members(x->body, members, &x->err) != 0 || read_name(x, "db_name", &x->db) != 0)
         return -1;
@@ -148,6 +151,8 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
 /* The codes of calls that brought no answer from the worker itself. */
 static enum err_code transport_code(const struct fanout_answer *a)
 {
+    if (a->result == FANOUT_TOO_LONG)
+        return ERR_BAD_WORKER_ANSWER;
     if (a->result == FANOUT_FOREIGN_ANSWER)
         return a->status >= 500 ? ERR_SHARD_UNAVAILABLE : ERR_BAD_WORKER_ANSWER;
     return a->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_SHARD_UNAVAILABLE;

@@ -60,8 +60,8 @@ int exchange_open(struct exchange *x, struct http *h, void *thread) __attribute_
 void exchange_close(struct exchange *x);
 
 /* Reads the body: its members must be in the NULL-terminated list; db_name, and table when it is in the list, must be
- * there. 0, or -1 with x->err set. */
-int exchange_read_body(struct exchange *x, const char *const *members) __attribute__((warn_unused_result));
+ * there. `write`: the request changes something. 0, or -1 with x->err set. */
+int exchange_read_body(struct exchange *x, const char *const *members, bool write) __attribute__((warn_unused_result));
 
 /* What is asked of workers in one round. */
 struct exchange_question {

@@ -212,7 +212,8 @@ static int add_headers(struct call *c, long remaining_ms)
 {
     const struct fanout_request *rq = &c->request;
     char ms[24];
-    snprintf(ms, sizeof ms, "%ld", remaining_ms);
+    long margin_ms = remaining_ms / 8 < FANOUT_MARGIN_MS ? remaining_ms / 8 : (long)FANOUT_MARGIN_MS;
+    snprintf(ms, sizeof ms, "%ld", remaining_ms - margin_ms);
     if (add_header(c, "X-Timeout-Ms", ms) != 0 || add_header(c, "X-Request-Id", rq->request_id) != 0)
         return -1;
     if (rq->token != NULL && add_header(c, "X-Master-Token", rq->token) != 0)
@@ -351,7 +352,7 @@ static bool finish_attempt(struct call *c, CURLcode code)
         snprintf(a->detail, sizeof a->detail, "status %d, not by the worker itself", a->status);
         again = c->request.repeatable;
     } else if (c->too_long) {
-        a->result = FANOUT_NO_ANSWER;
+        a->result = FANOUT_TOO_LONG;
         snprintf(a->detail, sizeof a->detail, "the answer is longer than %zu bytes", (size_t)FANOUT_MAX_ANSWER);
     } else {
         bool unsent = request_bytes == 0 && c->sent == 0;

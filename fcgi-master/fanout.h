@@ -19,11 +19,13 @@
 #define FANOUT_MAX_ANSWER ((size_t)256 << 20)      /* bytes of one worker's answer */
 #define FANOUT_CONNECT_MS 1000                     /* for a connection, within the deadline */
 #define FANOUT_IDLE_S 3                            /* an idle connection older than this is not used again; lighttpd closes at 5 */
+#define FANOUT_MARGIN_MS 100                       /* at most, and an eighth of the time: what the worker is told less */
 #define FANOUT_MAX_DETAIL 256
 
 enum fanout_result {
     FANOUT_NOT_SENT,       /* no byte of the request left: it had no effect */
     FANOUT_NO_ANSWER,      /* it was sent, in part at least, and no whole answer came */
+    FANOUT_TOO_LONG,       /* the answer has more than FANOUT_MAX_ANSWER bytes */
     FANOUT_FOREIGN_ANSWER, /* an answer came, but not from the worker: its X-Shardgate header is missing or another's */
     FANOUT_ANSWERED
 };
@@ -35,7 +37,7 @@ struct fanout_request {
     const char *token;      /* X-Master-Token, NULL for none */
     const char *request_id; /* X-Request-Id */
     const char *schema_tag; /* X-Shard-Schema, NULL for none */
-    int64_t deadline_us;    /* CLOCK_MONOTONIC */
+    int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says a little less, so that the worker's own verdict arrives */
     bool repeatable;        /* a read, which may run twice */
 };
 

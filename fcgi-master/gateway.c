@@ -400,7 +400,7 @@ static void serve(struct http *h, void *thread, const struct operation *operatio
 {
     struct statement s = {.operation = operation};
     router_key_init(&s.key);
-    if (exchange_open(&s.x, h, thread) != 0 || exchange_read_body(&s.x, operation->members) != 0 ||
+    if (exchange_open(&s.x, h, thread) != 0 || exchange_read_body(&s.x, operation->members, operation->write) != 0 ||
         operation->read(&s, &s.x.err) != 0 || find_shards(&s, false) != 0)
         goto fail;
     ask_shards(&s);

@@ -159,7 +159,7 @@ static const struct change_kind delete_table = {
 static int read_change(struct change *c)
 {
     struct err *e = &c->x.err;
-    if (exchange_read_body(&c->x, c->kind->members) != 0 ||
+    if (exchange_read_body(&c->x, c->kind->members, true) != 0 ||
         json_get_bool(c->x.body, c->kind->lenient, false, &c->lenient, e) != 0)
         return -1;
     return c->kind->read(c, e);
@@ -218,6 +218,14 @@ static int write_check(const struct change *c, struct buf *out)
     return buf_status(out);
 }
 
+/* Keeps what a round found out. The raw answer dies with the round. */
+static void keep_part(struct step *s, const struct merge_part *p)
+{
+    s->part = *p;
+    s->part.text = NULL;
+    s->part.rows = s->part.number = s->part.list = (struct json_slice){0};
+}
+
 /* Asks every shard what the change would do there. 0 when it can be made; else -1 with the error. */
 static int check_shards(struct change *c)
 {
@@ -238,7 +246,7 @@ static int check_shards(struct change *c)
     exchange_run(&c->x, &q);
     for (size_t i = 0; i < count; i++) {
         struct step *s = &c->steps[i];
-        s->part = c->x.parts[i];
+        keep_part(s, &c->x.parts[i]);
         s->part.database = c->x.db;
         bool already = is_done(c, &s->part);
         s->needed = !already && s->part.err.code == ERR_NONE;
@@ -335,11 +343,6 @@ static bool is_needed(const struct step *s)
     return s->needed;
 }
 
-static void store_part(struct step *s, const struct merge_part *p)
-{
-    s->part = *p;
-}
-
 static bool was_applied(const struct step *s)
 {
     return s->needed && s->part.err.code == ERR_NONE && s->part.applied == OUTCOME_APPLIED;
@@ -386,7 +389,7 @@ static void note_dropped(struct change *c)
 
 static int make_change(struct change *c)
 {
-    ask_steps(c, c->kind->path, c->x.text, c->x.len, c->x.deadline_us, is_needed, store_part);
+    ask_steps(c, c->kind->path, c->x.text, c->x.len, c->x.deadline_us, is_needed, keep_part);
     bool failed = false;
     for (size_t i = 0; i < c->x.master->cluster->worker_count; i++)
         failed = failed || c->steps[i].part.err.code != ERR_NONE;

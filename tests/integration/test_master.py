@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+"""The master in front of workers that break down on cue: stand-ins that speak docs/worker-contract.md, keep their tables in
+memory and count what arrives."""
+
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import unittest
+
+import harness
+from harness import Api, Launched, free_ports
+
+TOKEN = "token-of-the-test"
+T = {"db_name": "S", "table": "T"}
+COLUMNS = {"student_id": "INT", "n": "VARCHAR(10)"}
+
+
+class StandIn:
+    """One worker. `faults` maps a path, or with a '!' behind it a path without "check", to what happens there: "hang",
+    "close", "foreign", "garbage", or (status, code, outcome)."""
+
+    def __init__(self, shard, name, suffix):
+        self.shard, self.name, self.suffix = shard, name, suffix
+        self.databases, self.faults, self.arrivals = {}, {}, []
+        self.server, self.port, self.connections = None, 0, set()
+
+    def start(self):
+        stand_in = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version, wbufsize, disable_nagle_algorithm = "HTTP/1.1", -1, True
+
+            def setup(self):
+                super().setup()
+                stand_in.connections.add(self.connection)
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                self.run(b"{}")
+
+            def do_POST(self):
+                self.run(self.rfile.read(int(self.headers["Content-Length"])))
+
+            def run(self, raw):
+                with contextlib.suppress(ConnectionError):
+                    stand_in.serve(self, json.loads(raw))
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads, request_queue_size = True, 64
+
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
+
+    def send(self, h, status, answer, marked=True):
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        h.send_response(status)
+        if marked:
+            h.send_header("X-Shardgate", self.name)
+        h.send_header("Content-Length", str(len(body)))
+        h.end_headers()
+        h.wfile.write(body)
+        h.wfile.flush()
+
+    def refuse(self, h, status, code, outcome="not_applied"):
+        self.send(h, status, {"type": "about:blank", "title": "T", "status": status, "code": code, "detail": f"{code} here",
+                              "outcome": outcome, "retry": "no", "request_id": "r", "shards": []})
+
+    def serve(self, h, body):
+        self.arrivals.append((h.path, body, dict(h.headers)))
+        fault = self.faults.get(h.path) or (None if body.get("check") else self.faults.get(h.path + "!"))
+        if fault == "hang":
+            time.sleep(3)
+        if fault in ("hang", "close"):
+            h.close_connection = True
+            h.connection.shutdown(socket.SHUT_RDWR)
+        elif fault == "foreign":
+            self.send(h, 500, b"<html>", marked=False)
+        elif fault == "garbage":
+            self.send(h, 200, b'{"status":"ok","rows":[}')
+        elif isinstance(fault, tuple):
+            self.refuse(h, *fault)
+        elif h.path == "/health":
+            self.send(h, 200, {"status": "up", "worker": self.name, "shard": self.shard, "database": "up", "uptime_s": 1})
+        elif h.headers.get("X-Master-Token") != TOKEN:
+            self.refuse(h, 401, "unauthorized")
+        else:
+            getattr(self, h.path[1:].replace("-", "_"))(h, body)
+
+    def shard_of(self, body, **more):
+        return {"shard": self.shard, "worker": self.name, "database": body["db_name"] + self.suffix, **more}
+
+    def change(self, h, body, there, wanted, code, lenient, make):
+        """A change of schema: `there` tells whether the object is, `wanted` whether it shall be."""
+        if there == wanted and not body.get(lenient):
+            return self.refuse(h, 409 if wanted else 404, code)
+        outcome = "unchanged" if there == wanted else "not_applied" if body.get("check") else "applied"
+        if outcome == "applied":
+            make()
+        self.send(h, 200, {"status": "ok", "db_name": body["db_name"], "shards": [self.shard_of(body, outcome=outcome)]})
+
+    def create_db(self, h, body):
+        db = body["db_name"]
+        self.change(h, body, db in self.databases, True, "already_exists", "if_not_exists", lambda: self.databases.update({db: {}}))
+
+    def drop_db(self, h, body):
+        db = body["db_name"]
+        self.change(h, body, db in self.databases, False, "no_such_database", "if_exists", lambda: self.databases.pop(db))
+
+    def tables(self, h, body):
+        if body["db_name"] not in self.databases:
+            self.refuse(h, 404, "no_such_database")
+        return self.databases.get(body["db_name"])
+
+    def create_table(self, h, body):
+        if (tables := self.tables(h, body)) is not None:
+            table = {"columns": body.get("columns"), "rows": [],
+                     "key": body.get("shard_column") or ("student_id" if "student_id" in body.get("columns", {}) else None)}
+            self.change(h, body, body["table"] in tables, True, "already_exists", "if_not_exists", lambda: tables.update({body["table"]: table}))
+
+    def delete_table(self, h, body):
+        if (tables := self.tables(h, body)) is not None:
+            self.change(h, body, body["table"] in tables, False, "no_such_table", "if_exists", lambda: tables.pop(body["table"]))
+
+    def table(self, h, body):
+        tables = self.tables(h, body)
+        if tables is None:
+            return None
+        if body["table"] not in tables:
+            self.refuse(h, 404, "no_such_table")
+            return None
+        table = tables[body["table"]]
+        if h.headers.get("X-Shard-Schema", self.tag(table)) != self.tag(table):
+            self.refuse(h, 409, "schema_changed")
+            return None
+        return table
+
+    @staticmethod
+    def tag(table):
+        return hashlib.sha256(json.dumps([table["columns"], table["key"]]).encode()).hexdigest()[:16]
+
+    def describe(self, h, body):
+        if (table := self.table(h, body)) is not None:
+            columns = [{"name": n, "type": t, "nullable": True, "has_default": False, "binary": "CHAR" in t} for n, t in table["columns"].items()]
+            self.send(h, 200, {"status": "ok", "db_name": body["db_name"], "table": body["table"], "tag": self.tag(table),
+                               "shard_column": table["key"], "columns": columns})
+
+    def insert(self, h, body):
+        if (table := self.table(h, body)) is not None:
+            rows = body["data"] if isinstance(body["data"], list) else [body["data"]]
+            table["rows"] += rows
+            self.send(h, 200, {"status": "ok", "rows_affected": len(rows),
+                               "shards": [self.shard_of(body, outcome="applied", rows_affected=len(rows))]})
+
+    def delete(self, h, body):
+        if (table := self.table(h, body)) is not None:
+            count = len(table["rows"])
+            table["rows"].clear()
+            self.send(h, 200, {"status": "ok", "rows_affected": count, "shards": [self.shard_of(body, outcome="applied", rows_affected=count)]})
+
+    def select(self, h, body):
+        if (table := self.table(h, body)) is not None:
+            n = len(table["rows"])
+            self.send(h, 200, {"status": "ok", "rows": table["rows"], "count": n, "complete": True,
+                               "shards": [{"shard": self.shard, "worker": self.name, "outcome": "ok", "rows": n}]})
+
+    def map_reduce_count(self, h, body):
+        if (table := self.table(h, body)) is not None:
+            n = len(table["rows"])
+            self.send(h, 200, {"status": "ok", "total": n, "complete": True, "map": [{"shard": self.shard, "worker": self.name, "count": n}]})
+
+    def security_check(self, h, _):
+        self.send(h, 200, {"status": "ok"})
+
+
+class Master(harness.ClusterTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-"))
+        cls.workers = [StandIn(i, n, s) for i, (n, s) in enumerate((("go", "GO"), ("python", "PY"), ("node", "NODE")))]
+        for w in cls.workers:
+            w.start()
+        port, = free_ports(1)
+        config = {"timeout_ms": 2000, "master": {"port": port}, "workers": [{"name": w.name, "suffix": w.suffix, "port": w.port} for w in cls.workers]}
+        (cls.folder / "cluster.json").write_text(json.dumps(config))
+        secrets = cls.folder / "var" / "secrets"
+        secrets.mkdir(mode=0o700, parents=True)
+        (secrets / "token").write_text(TOKEN + "\n")
+        (secrets / "token").chmod(0o600)
+        cls.launched = Launched(["up", "master", "--config", cls.folder / "cluster.json", "--data", cls.folder / "var"])
+        cls.api = Api(port)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.launched.stop()
+        for w in cls.workers:
+            w.stop()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def check_problem(self, answer):
+        self.assertNotIn(TOKEN, answer.body.decode())
+
+    def setUp(self):
+        for w in self.workers:
+            w.faults, w.databases = {}, {}
+        self.ok("/create-db", {"db_name": "S"})
+        self.ok("/create-table", {**T, "columns": COLUMNS})
+        self.seen()
+
+    def seen(self):
+        """How many requests arrived at each worker since the last call, by path."""
+        counts = []
+        for w in self.workers:
+            counts.append({})
+            for path, _, _ in w.arrivals:
+                counts[-1][path] = counts[-1].get(path, 0) + 1
+            w.arrivals = []
+        return counts
+
+    def outcomes(self, answer):
+        return [s["outcome"] for s in answer["shards"]]
+
+    def python(self, **faults):
+        self.workers[1].faults = {"/" + path.replace("_", "-"): fault for path, fault in faults.items()}
+
+    def test_contract_headers(self):
+        self.ok("/insert", {**T, "data": {"student_id": 1001}}, X_Request_Id="my.id", X_Timeout_Ms="1500")
+        path, body, headers = self.workers[0].arrivals[-1]
+        self.assertEqual((path, body), ("/insert", {**T, "data": {"student_id": 1001}}))
+        self.assertEqual((headers["X-Master-Token"], headers["X-Request-Id"], headers["Content-Type"]), (TOKEN, "my.id", "application/json"))
+        self.assertEqual(headers["X-Shard-Schema"], StandIn.tag(self.workers[0].databases["S"]["T"]))
+        self.assertTrue(1000 < int(headers["X-Timeout-Ms"]) < 1500)
+
+    def test_description_is_asked_for_once(self):
+        for _ in range(3):
+            self.ok("/insert", {**T, "data": {"student_id": 1001}})
+        self.assertEqual(sum(c.get("/describe", 0) for c in self.seen()), 1)
+
+    def test_description_comes_from_whoever_lives(self):
+        for w in self.workers[:2]:
+            w.faults = {"/describe": "close"}
+        self.ok("/insert", {**T, "data": {"student_id": 1001}})
+        self.workers[2].faults = {"/describe": "close"}
+        problem = self.refused(503, "shard_unavailable", "/select", {"db_name": "S", "table": "Unknown"})
+        self.assertEqual(sorted(s["worker"] for s in problem["shards"]), ["go", "node", "python"])
+
+    def test_array_rows_go_to_their_shards(self):
+        answer = self.ok("/insert", {**T, "data": [{"student_id": k} for k in (1001, 1002, 1003, 1004)]})
+        self.assertEqual([s["rows_affected"] for s in answer["shards"]], [1, 1, 2])
+        self.assertEqual([r["student_id"] for r in self.workers[2].databases["S"]["T"]["rows"]], [1002, 1004])
+        self.assertNotIn("routing", answer)
+
+    def test_lost_writes_are_sent_once(self):
+        """Also on connections that were kept: the second round finds them closed."""
+        self.python(insert="close")
+        for _ in range(2):
+            problem = self.refused(503, "shard_unavailable", "/insert", {**T, "data": {"student_id": 1003}})
+            self.assertEqual((problem["outcome"], problem["retry"], self.outcomes(problem)), ("unknown", "no", ["unknown"]))
+            self.assertEqual(self.seen()[1]["/insert"], 1)
+
+    def test_lost_reads_are_sent_twice(self):
+        for fault in ("close", "foreign"):
+            self.python(select=fault)
+            self.seen()
+            problem = self.refused(503, "shard_unavailable", "/select", T)
+            self.assertEqual([(s["worker"], s["outcome"]) for s in problem["shards"]], [("go", "ok"), ("python", "not_applied"), ("node", "ok")])
+            self.assertIn("python", problem["detail"])
+            self.assertEqual([c["/select"] for c in self.seen()], [1, 2, 1])
+
+    def test_hung_worker_costs_the_deadline(self):
+        self.python(insert="hang", select="hang", health="hang")
+        started = time.monotonic()
+        problem = self.refused(504, "deadline_exceeded", "/insert", {**T, "data": {"student_id": 1003}}, X_Timeout_Ms="300")
+        self.assertEqual(problem["outcome"], "unknown")
+        self.assertLess(time.monotonic() - started, 1.5)
+        problem = self.refused(504, "deadline_exceeded", "/select", T, X_Timeout_Ms="300")
+        self.assertEqual(problem["outcome"], "not_applied")
+        health = self.api.get("/health").json
+        self.assertEqual((health["status"], [w["status"] for w in health["workers"]]), ("degraded", ["up", "down", "up"]))
+        self.assertLess(health["workers"][0]["latency_ms"], 900)
+
+    def test_refused_connection_is_not_applied(self):
+        self.ok("/select", T)
+        self.workers[1].stop()
+        try:
+            problem = self.refused(503, "shard_unavailable", "/delete", {**T, "condition": "student_id = 1003"})
+            # Whether a kept connection was found dead before or while it was used is up to the kernel.
+            self.assertIn(problem["outcome"], ("not_applied", "unknown"))
+            problem = self.refused(503, "shard_unavailable", "/delete", {**T, "condition": "student_id = 1003"})
+            self.assertEqual((problem["outcome"], problem["retry"]), ("not_applied", "after"))
+            security = self.ok("/security-check", {})
+            self.assertEqual((security["secure"], [w["rejected"] for w in security["workers"]]), (False, [True, False, True]))
+        finally:
+            self.workers[1].start()
+
+    def test_answers_that_are_none(self):
+        self.python(select="garbage", insert="garbage")
+        self.refused(502, "bad_worker_answer", "/select", T)
+        problem = self.refused(502, "bad_worker_answer", "/insert", {**T, "data": {"student_id": 1003}})
+        self.assertEqual(problem["outcome"], "unknown")
+
+    def test_partial_writes_name_every_shard(self):
+        rows = [{"student_id": k} for k in (1001, 1002, 1003)]
+        self.python(insert=(409, "duplicate_key"))
+        problem = self.refused(409, "duplicate_key", "/insert", {**T, "data": rows})
+        self.assertEqual((problem["outcome"], self.outcomes(problem)), ("applied", ["applied", "not_applied", "applied"]))
+        self.python(delete="close")
+        problem = self.refused(503, "shard_unavailable", "/delete", {**T, "condition": "n = 'x'", "scatter": True})
+        self.assertEqual((problem["outcome"], self.outcomes(problem)), ("unknown", ["applied", "unknown", "applied"]))
+
+    def test_tables_made_anew_are_described_again(self):
+        self.ok("/insert", {**T, "data": {"student_id": 1001, "n": "a"}})
+        for w in self.workers:
+            w.databases["S"]["T"] = {"columns": {"n": "INT", "student_id": "INT"}, "rows": [], "key": "n"}
+        self.seen()
+        answer = self.ok("/insert", {**T, "data": {"student_id": 1001, "n": 1002}})
+        self.assertEqual(answer["routing"], {"key": "1002", "source": "shard_column", "shard": 2})
+        # A column that the kept description lacks.
+        for w in self.workers:
+            w.databases["S"]["T"]["columns"]["later"] = "INT"
+        self.assertEqual(self.ok("/select", {**T, "condition": "later = 1 AND n = 1 AND n = 1002", "columns": ["later"]})["count"], 0)
+        # One shard whose table differs for good.
+        self.workers[1].databases["S"]["T"]["key"] = "student_id"
+        problem = self.refused(502, "bad_worker_answer", "/delete", {**T, "condition": "n = 1003"})
+        self.assertEqual(problem["outcome"], "not_applied")
+
+    def test_nothing_is_made_when_a_check_fails(self):
+        self.python(create_db=(503, "shard_unavailable"))
+        problem = self.refused(503, "shard_unavailable", "/create-db", {"db_name": "New"})
+        self.assertEqual((problem["outcome"], self.outcomes(problem)), ("not_applied", ["not_applied"] * 3))
+        self.assertEqual([c["/create-db"] for c in self.seen()], [1, 1, 1])
+        self.assertFalse(any("New" in w.databases for w in self.workers))
+
+    def test_half_made_databases_are_undone(self):
+        for fault, status, code, outcome in (((507, "storage_full"), 507, "storage_full", "not_applied"), ("close", 503, "shard_unavailable", "unknown")):
+            self.workers[1].faults = {"/create-db!": fault}
+            problem = self.refused(status, code, "/create-db", {"db_name": "New"})
+            self.assertEqual((problem["outcome"], self.outcomes(problem)), (outcome, ["not_applied", outcome, "not_applied"]))
+            self.assertFalse(any("New" in w.databases for w in self.workers))
+        self.workers[1].faults = {}
+        self.assertEqual(self.outcomes(self.ok("/create-db", {"db_name": "New"})), ["applied"] * 3)
+
+    def test_what_cannot_be_undone_is_said(self):
+        self.workers[1].faults = {"/create-table!": (507, "storage_full")}
+        self.workers[0].faults = {"/delete-table": (503, "deadlock")}
+        problem = self.refused(507, "storage_full", "/create-table", {"db_name": "S", "table": "U", "columns": COLUMNS})
+        self.assertEqual((problem["outcome"], self.outcomes(problem)), ("applied", ["applied", "not_applied", "not_applied"]))
+        self.assertIn("could not be undone", problem["shards"][0]["detail"])
+        self.workers[1].faults = {"/drop-db!": (503, "deadlock")}
+        problem = self.refused(503, "deadlock", "/drop-db", {"db_name": "S"})
+        self.assertEqual((problem["outcome"], problem["retry"], self.outcomes(problem)), ("applied", "no", ["applied", "not_applied", "applied"]))
+        self.workers[1].faults = {}
+        self.assertEqual(self.outcomes(self.ok("/drop-db", {"db_name": "S"})), ["unchanged", "applied", "unchanged"])
+        self.refused(404, "no_such_database", "/drop-db", {"db_name": "S"})
+
+    def test_what_was_there_before_is_not_undone(self):
+        del self.workers[1].databases["S"]
+        self.workers[1].faults = {"/create-db!": (507, "storage_full")}
+        problem = self.refused(507, "storage_full", "/create-db", {"db_name": "S"})
+        self.assertEqual(self.outcomes(problem), ["unchanged", "not_applied", "unchanged"])
+        self.assertEqual(["S" in w.databases for w in self.workers], [True, False, True])
+        self.assertNotIn("/drop-db", self.seen()[0])
+
+    def test_missing_tables_are_completed(self):
+        del self.workers[2].databases["S"]["T"]
+        problem = self.refused(409, "already_exists", "/create-table", {**T, "columns": {**COLUMNS, "more": "INT"}})
+        self.assertEqual(problem["outcome"], "not_applied")
+        self.refused(409, "already_exists", "/create-table", {**T, "columns": COLUMNS, "shard_column": "n"})
+        self.refused(409, "already_exists", "/create-table", {**T, "columns": {**COLUMNS, "more": "INT"}, "if_not_exists": True})
+        self.assertNotIn("T", self.workers[2].databases["S"])
+        self.assertEqual(self.outcomes(self.ok("/create-table", {**T, "columns": COLUMNS})), ["unchanged", "unchanged", "applied"])
+        self.refused(409, "already_exists", "/create-table", {**T, "columns": COLUMNS})
+        self.assertEqual(self.outcomes(self.ok("/create-table", {**T, "columns": COLUMNS, "if_not_exists": True})), ["unchanged"] * 3)
+
+    def test_what_is_not_built_is_refused(self):
+        for field in ("order_by", "limit", "offset", "after", "distinct", "aggregates", "group_by", "having", "allow_partial"):
+            self.refused(400, "bad_field", "/select", {**T, field: None})
+        self.refused(400, "bad_field", "/insert", {**T, "data": {}}, Idempotency_Key="a")
+        self.assertEqual(self.seen(), [{}, {}, {}])
+
+
+if __name__ == "__main__":
+    harness.main()
