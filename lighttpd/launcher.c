@@ -27,7 +27,7 @@
 #define START_HEALTH_MS 30000 /* how long a program may take to answer well */
 #define START_POLL_MS 25
 #define START_ILL_POLL_MS 250 /* of a program that answers, but is not well: it logs each time */
-#define START_DATABASE_MS 8000 /* a worker that answers, but whose database does not */
+#define START_ILL_MS 8000      /* how long it may say that it is not well: its database does not answer */
 #define LOG_TAIL 1500          /* bytes of a log that are shown when a start fails */
 
 struct launcher {
@@ -174,12 +174,14 @@ static int wait_for_health(struct launcher *l, const struct child *child, const 
         int status = probe_health(address, port, body, sizeof(body));
         int64_t now = children_now_ms();
 
-        if (status == 200 || (any_answer && status != 0))
+        if (status == 200 || (any_answer && status > 0))
             return 0;
         if (status != 0 && answered == 0)
             answered = now;
-        if ((answered != 0 && now - answered > START_DATABASE_MS) || now - start > START_HEALTH_MS) {
-            if (answered != 0)
+        if ((answered != 0 && now - answered > START_ILL_MS) || now - start > START_HEALTH_MS) {
+            if (status < 0)
+                complain("%s: its program ends as soon as lighttpd has started it", what);
+            else if (status > 0)
                 complain("%s: /health on port %d says %d: %s", what, port, status, body);
             else
                 complain("%s: no answer on %s:%d after %d s", what, address, port, START_HEALTH_MS / 1000);

@@ -97,10 +97,7 @@ int probe_health(const char *address, int port, char *body, size_t size)
     behind = strstr(answer, "\r\n\r\n");
     if (behind == NULL || strncmp(answer, "HTTP/1.", 7) != 0)
         return 0;
-    /* lighttpd's own answers (503 while its app starts) do not count. */
-    if (memmem(answer, (size_t)(behind - answer), "\r\nX-Shardgate:", 14) == NULL)
-        return 0;
     status = atoi(answer + strlen("HTTP/1.x "));
     snprintf(body, size, "%s", behind + 4);
-    return status;
+    return memmem(answer, (size_t)(behind - answer), "\r\nX-Shardgate:", 14) != NULL ? status : -status;
 }

@@ -13,8 +13,8 @@ int probe_free(const char *address, int port);
 /* Does somebody accept connections there? */
 bool probe_listening(const char *address, int port);
 
-/* GET /health: the status, or 0 when no answer of Shardgate's came (it carries X-Shardgate). The beginning of the answer's
- * body goes to `body`. */
+/* GET /health: the status; negative when lighttpd answered because its app does not run (an app's answer carries
+ * X-Shardgate); 0 for no answer. The beginning of the answer's body goes to `body`. */
 int probe_health(const char *address, int port, char *body, size_t size);
 
 /* The address by which a port that is bound to `bind` is reached: 127.0.0.1 for 0.0.0.0. */

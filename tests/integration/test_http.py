@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -20,34 +21,72 @@ from harness import BUILD, Api, eventually, free_ports
 PROBE = BUILD / "tests" / "integration" / "http_probe"
 
 
+class ProbeCluster:
+    """A master and a worker that are http_probe, in a folder that looks to the launcher like a build folder."""
+
+    def __init__(self, name="var", **env):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-"))
+        self.data = self.folder / name
+        self.env = env
+        (self.folder / "lighttpd").mkdir()
+        for template in (BUILD / "lighttpd").glob("*.conf.in"):
+            shutil.copy(template, self.folder / "lighttpd")
+        # The launcher finds its programs beside itself.
+        shutil.copy(BUILD / "shardgate", self.folder)
+        for program in ("shardgate-worker", "shardgate-master"):
+            shutil.copy(PROBE, self.folder / program)
+        self.port, self.worker_port, self.backup_port = free_ports(3)
+        self.config = self.folder / "cluster.json"
+        self.config.write_text(json.dumps({
+            "max_body": 1 << 20, "master": {"port": self.port},
+            "workers": [{"name": "probe", "port": self.worker_port, "tds": {"host": "127.0.0.1", "password_file": "none"}}]}))
+        self.launched = None
+
+    def command(self, *what):
+        return [str(self.folder / "shardgate"), *what, "--config", str(self.config), "--data", str(self.data)]
+
+    def run(self, *what, **env):
+        """Runs the launcher to its end, which is near when it is to fail."""
+        return subprocess.run(self.command(*what), capture_output=True, text=True, timeout=60, env={**os.environ, **self.env, **env})
+
+    def start(self, *what, **env):
+        original, harness.BUILD = harness.BUILD, self.folder
+        try:
+            launched = harness.Launched(self.command(*(what or ("up",)))[1:], env={**self.env, **env})
+        finally:
+            harness.BUILD = original
+        self.launched = self.launched or launched
+        return launched
+
+    def pids(self, *words):
+        """The processes whose command line has all the words and this cluster's folder."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode() if entry.name.isdigit() else ""
+            except OSError:
+                continue
+            if str(self.folder) in command and all(w in command for w in words):
+                found.append(int(entry.name))
+        return found
+
+    def clear(self):
+        if self.launched:
+            self.launched.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Http(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-"))
-        cls.data = cls.folder / "var"
-        (cls.folder / "lighttpd").mkdir()
-        for template in (BUILD / "lighttpd").glob("*.conf.in"):
-            shutil.copy(template, cls.folder / "lighttpd")
-        # The launcher finds its programs beside itself.
-        shutil.copy(BUILD / "shardgate", cls.folder)
-        for name in ("shardgate-worker", "shardgate-master"):
-            shutil.copy(PROBE, cls.folder / name)
-        master, worker = free_ports(2)
-        config = {"max_body": 1 << 20, "master": {"port": master},
-                  "workers": [{"name": "probe", "port": worker, "tds": {"host": "127.0.0.1", "password_file": "none"}}]}
-        (cls.folder / "cluster.json").write_text(json.dumps(config))
-        original, harness.BUILD = harness.BUILD, cls.folder
-        try:
-            cls.launched = harness.Launched(["up", "--config", cls.folder / "cluster.json", "--data", cls.data])
-        finally:
-            harness.BUILD = original
-        cls.port, cls.api, cls.worker = master, Api(master), Api(worker)
-        cls.worker_port = worker
+        cls.cluster = ProbeCluster()
+        cls.cluster.start()
+        cls.port, cls.worker_port = cls.cluster.port, cls.cluster.worker_port
+        cls.api, cls.worker = Api(cls.port), Api(cls.worker_port)
 
     @classmethod
     def tearDownClass(cls):
-        cls.launched.stop()
-        shutil.rmtree(cls.folder, ignore_errors=True)
+        cls.cluster.clear()
 
     def problem(self, answer, status, code):
         self.assertEqual((answer.status, answer.code), (status, code), answer)
@@ -166,7 +205,7 @@ class Http(unittest.TestCase):
 
     def test_the_workers_socket(self):
         with socket.socket(socket.AF_UNIX) as s:
-            s.connect(str(self.data / "run" / "probe.http.sock"))
+            s.connect(str(self.cluster.data / "run" / "probe.http.sock"))
             s.sendall(b"GET /echo HTTP/1.0\r\n\r\n")
             received = s.recv(65536)
         self.assertTrue(received.startswith(b"HTTP/1.0 200 "), received)
@@ -205,7 +244,7 @@ class Http(unittest.TestCase):
         for t in threads:
             t.start()
         time.sleep(0.4)
-        for pid in self.apps("shardgate-master"):
+        for pid in self.cluster.pids("shardgate-master"):
             os.kill(pid, signal.SIGTERM)
         for t in threads:
             t.join()
@@ -218,23 +257,12 @@ class Http(unittest.TestCase):
         thread = threading.Thread(target=lambda: answers.append(Api(self.port).get("/slow")))
         thread.start()
         time.sleep(0.4)
-        for pid in self.apps("shardgate-master"):
+        for pid in self.cluster.pids("shardgate-master"):
             os.kill(pid, signal.SIGKILL)
         thread.join()
         self.assertEqual(self.problem(answers[0], 500, "internal")["outcome"], "unknown")
         self.assertNotIn("x-shardgate", answers[0].headers)
         eventually(lambda: self.api.get("/echo").status == 200, message="the app was not started again")
-
-    def apps(self, name):
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and (entry / "cmdline").read_bytes().split(b"\0")[0] == str(self.folder / name).encode():
-                    found.append(int(entry.name))
-            except OSError:
-                pass
-        self.assertTrue(found, name)
-        return found
 
 
 if __name__ == "__main__":
