@@ -132,6 +132,18 @@ static struct param *find_param(const struct binding *b, const char *name)
     return b->count ? bsearch(&key, b->params, b->count, sizeof *b->params, compare_params) : NULL;
 }
 
+/* "params: "name" is not used" */
+static int fail_param(const struct binding *b, const char *name, const char *what)
+{
+    struct buf quoted;
+
+    buf_init(&quoted, ERR_DETAIL_MAX);
+    err_quote(&quoted, name, strlen(name));
+    err_set(b->e, ERR_BAD_FIELD, "params: %s %s", buf_text(&quoted), what);
+    buf_clear(&quoted);
+    return -1;
+}
+
 static int bind_string(struct binding *b, struct predicate_operand *o, const struct param *param)
 {
     size_t len;
@@ -139,9 +151,9 @@ static int bind_string(struct binding *b, struct predicate_operand *o, const str
     const char *text = json_string(param->value, &len);
 
     if (memchr(text, '\0', len))
-        return err_set(b->e, ERR_BAD_FIELD, "params: '%s' holds NUL", param->name);
+        return fail_param(b, param->name, "holds NUL");
     if (!utf8_measure(text, len, &units, NULL) || units > PREDICATE_MAX_STRING)
-        return err_set(b->e, ERR_BAD_FIELD, "params: '%s' is longer than %d characters", param->name, PREDICATE_MAX_STRING);
+        return fail_param(b, param->name, "is longer than 4000 characters");
     const char *copy = predicate_copy(b->p, text, len);
     if (!copy)
         return err_set(b->e, ERR_INTERNAL, "out of memory");
@@ -163,7 +175,7 @@ static int bind_operand(struct binding *b, struct predicate_operand *o)
         size_t len;
         const char *text = json_number(param->value, &len);
         const char *wrong = predicate_type_number(b->p, text, len, o);
-        return wrong ? err_set(b->e, ERR_BAD_FIELD, "params: '%s' %s", param->name, wrong) : 0;
+        return wrong ? fail_param(b, param->name, wrong) : 0;
     }
     case JSON_BOOL:
         o->kind = PREDICATE_NUMBER;
@@ -177,8 +189,7 @@ static int bind_operand(struct binding *b, struct predicate_operand *o)
         o->len = 0;
         return 0;
     default:
-        return err_set(b->e, ERR_BAD_FIELD, "params: '%s' is %s; a string, a number, a boolean or null is expected",
-                       param->name, json_kind_name(json_kind(param->value)));
+        return fail_param(b, param->name, "is neither a string, a number, a boolean nor null");
     }
 }
 
@@ -190,9 +201,9 @@ static int check_like(const struct binding *b, const struct predicate_operand *o
     if (o->kind == PREDICATE_NULLVAL && !escape)
         return 0;
     if (o->kind != PREDICATE_STRING)
-        return err_set(b->e, ERR_BAD_FIELD, "params: '%s' must be a string, as %s wants it", name, escape ? "ESCAPE" : "LIKE");
+        return fail_param(b, name, escape ? "must be a string, as ESCAPE wants it" : "must be a string, as LIKE wants it");
     if (escape && (!utf8_measure(o->text, o->len, &units, NULL) || units != 1))
-        return err_set(b->e, ERR_BAD_FIELD, "params: '%s' must be one character, as ESCAPE wants it", name);
+        return fail_param(b, name, "must be one character, as ESCAPE wants it");
     return 0;
 }
 
@@ -236,8 +247,7 @@ static int collect_params(struct binding *b, const struct json_object *params)
     qsort(b->params, b->count, sizeof *b->params, compare_params);
     for (size_t i = 1; i < b->count; i++)
         if (compare_params(&b->params[i - 1], &b->params[i]) == 0)
-            return err_set(b->e, ERR_BAD_FIELD, "params: '%.64s' and '%.64s' are the same name", b->params[i - 1].name,
-                           b->params[i].name);
+            return fail_param(b, b->params[i].name, "is given twice; case makes no difference");
     return 0;
 }
 
@@ -255,7 +265,7 @@ int predicate_bind_all(struct predicate *const *list, size_t count, const struct
     }
     for (size_t i = 0; i < b.count; i++) {
         if (!b.params[i].used) {
-            err_set(e, ERR_BAD_FIELD, "params: '%.64s' is not used", b.params[i].name);
+            fail_param(&b, b.params[i].name, "is not used");
             goto out;
         }
     }

@@ -10,7 +10,7 @@
 
 #define DIGITS_KEPT 80 /* significant digits of a number that are looked at; any type holds fewer */
 #define EXPONENT_LIMIT 100000000
-#define SHOWN_MAX 40 /* bytes of a value that a message shows */
+#define SHOWN_MAX 64 /* bytes of a number that a message shows */
 #define EXACT_DOUBLE_LIMIT (INT64_C(1) << 53) /* every integer below it is exact in FLOAT */
 #define EXACT_DOUBLE_DIGITS 16
 
@@ -374,42 +374,24 @@ static const struct {
     [SQLTYPE_VARBINARY] = {KIND(JSON_STRING), convert_binary},
 };
 
-/* "12345.678 does not fit DECIMAL(5,2)" */
-static int fail(const struct sqltype *t, const char *what, enum result result, struct err *e)
+/* "12345.678 does not fit DECIMAL(5,2)". Strings are shown in quotes; `text` is anything else to be shown as it is. */
+static int fail(const struct sqltype *t, enum result result, enum json_kind kind, const char *text, size_t len,
+                struct err *e)
 {
-    struct buf type;
+    struct buf detail;
 
-    buf_init(&type, 64);
-    sqltype_write(t, &type);
-    err_set(e, ERR_BAD_VALUE, result == OVERFLOWS ? "%s does not fit %s" : "%s is no value for %s", what, buf_text(&type));
-    buf_clear(&type);
+    buf_init(&detail, ERR_DETAIL_MAX);
+    if (kind == JSON_STRING) {
+        err_quote(&detail, text, len);
+    } else {
+        buf_append(&detail, text, len < SHOWN_MAX ? len : SHOWN_MAX);
+        buf_append_text(&detail, len > SHOWN_MAX ? "…" : "");
+    }
+    buf_append_text(&detail, result == OVERFLOWS ? " does not fit " : " is no value for ");
+    sqltype_write(t, &detail);
+    err_set(e, ERR_BAD_VALUE, "%s", buf_text(&detail));
+    buf_clear(&detail);
     return -1;
-}
-
-/* The value for a message: strings in quotes, long ones cut, control characters as '?'. */
-static void show(enum json_kind kind, const char *text, size_t len, char out[SHOWN_MAX + 8])
-{
-    const char *quote = kind == JSON_STRING ? "\"" : "";
-    size_t cut = 0;
-    size_t n = 0;
-
-    while (cut < len && cut < SHOWN_MAX) {
-        const size_t step = utf8_decode(text + cut, len - cut, NULL);
-        if (step > SHOWN_MAX - cut)
-            break;
-        cut += step ? step : 1;
-    }
-    if (*quote)
-        out[n++] = *quote;
-    for (size_t i = 0; i < cut; i++)
-        out[n++] = (unsigned char)text[i] < 0x20 || text[i] == 0x7F ? '?' : text[i];
-    if (cut < len) {
-        memcpy(out + n, "...", 3);
-        n += 3;
-    }
-    if (*quote)
-        out[n++] = *quote;
-    out[n] = '\0';
 }
 
 int sqlvalue_from_text(const struct sqltype *t, enum json_kind kind, const char *text, size_t len, struct sqlvalue *out,
@@ -421,11 +403,8 @@ int sqlvalue_from_text(const struct sqltype *t, enum json_kind kind, const char 
     buf_reset(&out->text);
     if (conversions[t->kind].kinds & KIND(kind))
         result = conversions[t->kind].convert(t, text, len, &out->text);
-    if (result != FITS) {
-        char shown[SHOWN_MAX + 8];
-        show(kind, text, len, shown);
-        return fail(t, shown, result, e);
-    }
+    if (result != FITS)
+        return fail(t, result, kind, text, len, e);
     return buf_status(&out->text) < 0 ? err_set(e, ERR_INTERNAL, "out of memory") : 0;
 }
 
@@ -435,7 +414,7 @@ int sqlvalue_from_bytes(const struct sqltype *t, const void *data, size_t len, s
     buf_reset(&out->text);
     buf_append(&out->text, data, len);
     if (t->length != SQLTYPE_MAX && len > (size_t)t->length)
-        return fail(t, "the value", OVERFLOWS, e);
+        return fail(t, OVERFLOWS, JSON_NULL, "the value", strlen("the value"), e);
     return buf_status(&out->text) < 0 ? err_set(e, ERR_INTERNAL, "out of memory") : 0;
 }
 
@@ -474,7 +453,8 @@ static int convert(const struct sqltype *t, const struct json_object *v, struct 
         text = json_string(v, &len);
         break;
     default:
-        return fail(t, json_kind_name(kind), MALFORMED, e);
+        text = json_kind_name(kind);
+        return fail(t, MALFORMED, kind, text, strlen(text), e);
     }
     return sqlvalue_from_text(t, kind, text, len, out, e);
 }

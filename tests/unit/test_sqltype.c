@@ -570,9 +570,9 @@ static void refusals_name_column_value_and_type(void **state)
         {"INT", "\"abc\"", "column 'price': \"abc\" is no value for INT"},
         {"INT", "true", "column 'price': true is no value for INT"},
         {"INT", "[1]", "column 'price': an array is no value for INT"},
-        {"NVARCHAR(2)", "\"a\\nb\"", "column 'price': \"a?b\" does not fit NVARCHAR(2)"},
-        {"INT", "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"",
-         "column 'price': \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is no value for INT"},
+        {"NVARCHAR(2)", "\"a\\nb\"", "column 'price': \"a\\u000ab\" does not fit NVARCHAR(2)"},
+        {"INT", "1111111111222222222233333333334444444444555555555566666666667777777777",
+         "column 'price': 1111111111222222222233333333334444444444555555555566666666667777… does not fit INT"},
     };
     struct sqlvalue value;
 
