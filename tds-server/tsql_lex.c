@@ -302,9 +302,15 @@ static void read_number(struct tsql_lexer *x, struct tsql_token *token)
     bool bare = !is_digit(ahead(x, 0));
     skip_digits(x);
     size_t len = (size_t)(x->at - start);
-    copy_text(x, token, start, bare ? len - 1 : len);
-    if (token->kind == TOKEN_ERROR)
+    char *text = arena_alloc(x->arena, len + 2);
+    if (text == NULL) {
+        set_memory_error(x, token);
         return;
+    }
+    memcpy(text, start, len);
+    if (bare)
+        text[len] = '0';
+    token->text = (struct tsql_text){text, len + bare};
     if (isinf(strtod(token->text.data, NULL))) {
         tsql_error_set(x->error, 168, token->line,
                        "The floating point value '%.*s' is out of the range of computer representation (8 bytes).",

@@ -38,13 +38,8 @@ static struct tsql_expr *parse_condition_in(struct tsql_parser *p, int *depth)
 static int parse_alias(struct tsql_parser *p, bool strings, struct tsql_text *out)
 {
     bool as = tsql_take_word(p, WORD_AS);
-    if (strings && tsql_at_string(p)) {
-        if (p->token.text.len == 0)
-            return tsql_fail_here(p);
-        *out = p->token.text;
-        tsql_advance(p);
-        return p->failed ? -1 : 0;
-    }
+    if (strings && tsql_at_string(p))
+        return tsql_take_name(p, out);
     if (!as && (!tsql_at_name(p) || tsql_at_word(p, WORD_GO)))
         return p->failed ? -1 : 0;
     return tsql_parse_name(p, out);
@@ -522,7 +517,7 @@ static struct tsql_body *parse_body(struct tsql_parser *p)
         count++;
         b = join_bodies(p, kind, b, parse_intersection(p, &count));
         if (count > MAX_COMPOUND) {
-            tsql_check_depth(p, TSQL_MAX_DEPTH + 1);
+            tsql_fail_depth(p);
             return NULL;
         }
     }

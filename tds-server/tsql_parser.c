@@ -9,6 +9,10 @@
 
 #define NAME_MAX_UNITS 128 /* UTF-16 units of a name */
 
+/* Productions inside each other. Parentheses and signs count here and make no node, so it is more than a tree may be
+ * deep. A level takes some 1.5 KiB of stack. */
+#define MAX_NESTING (2 * TSQL_MAX_DEPTH)
+
 void tsql_parser_init(struct tsql_parser *p, struct arena *arena, const char *sql, size_t len, bool quoted_identifier,
                       struct tsql_error *e)
 {
@@ -149,17 +153,20 @@ void *tsql_alloc(struct tsql_parser *p, size_t size)
     return memory;
 }
 
-int tsql_check_depth(struct tsql_parser *p, int depth)
+int tsql_fail_depth(struct tsql_parser *p)
 {
-    if (depth <= TSQL_MAX_DEPTH)
-        return 0;
     return tsql_fail(p, TSQL_ERROR_DEPTH, p->token.line,
                      "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.");
 }
 
+int tsql_check_depth(struct tsql_parser *p, int depth)
+{
+    return depth <= TSQL_MAX_DEPTH ? 0 : tsql_fail_depth(p);
+}
+
 int tsql_enter(struct tsql_parser *p)
 {
-    return tsql_check_depth(p, ++p->depth);
+    return ++p->depth <= MAX_NESTING ? 0 : tsql_fail_depth(p);
 }
 
 void tsql_leave(struct tsql_parser *p)
@@ -184,11 +191,8 @@ bool tsql_at_name(const struct tsql_parser *p)
     return (kind == TOKEN_WORD && !p->token.reserved) || kind == TOKEN_NAME || (kind == TOKEN_QUOTED && p->quoted_identifier);
 }
 
-/* name := word | '[' … ']' | '"' … '"' */
-int tsql_parse_name(struct tsql_parser *p, struct tsql_text *out)
+int tsql_take_name(struct tsql_parser *p, struct tsql_text *out)
 {
-    if (!tsql_at_name(p))
-        return tsql_fail_here(p);
     struct tsql_text text = p->token.text;
     if (text.len == 0)
         return tsql_fail(p, 1038, p->token.line,
@@ -201,7 +205,13 @@ int tsql_parse_name(struct tsql_parser *p, struct tsql_text *out)
                          tsql_error_cut(text.len, text.data), text.data, NAME_MAX_UNITS);
     *out = text;
     tsql_advance(p);
-    return 0;
+    return p->failed ? -1 : 0;
+}
+
+/* name := word | '[' … ']' | '"' … '"' */
+int tsql_parse_name(struct tsql_parser *p, struct tsql_text *out)
+{
+    return tsql_at_name(p) ? tsql_take_name(p, out) : tsql_fail_here(p);
 }
 
 /* object := [[[server '.'] database '.'] schema '.'] name ;  the parts before the name may be empty: db..t */

@@ -57,11 +57,14 @@ void *tsql_alloc(struct tsql_parser *p, size_t size);
 /* Counts a level of nesting; -1 (191) at the limit. Every enter has a leave, but after an error none is needed. */
 int tsql_enter(struct tsql_parser *p);
 void tsql_leave(struct tsql_parser *p);
+/* -1 (191) for a tree that is deeper than TSQL_MAX_DEPTH. */
 int tsql_check_depth(struct tsql_parser *p, int depth);
+int tsql_fail_depth(struct tsql_parser *p);
 
 /* Names. A string stands for a name where SQL Server takes one: tsql_at_name tells names alone. */
 bool tsql_at_name(const struct tsql_parser *p);
 int tsql_parse_name(struct tsql_parser *p, struct tsql_text *out);
+int tsql_take_name(struct tsql_parser *p, struct tsql_text *out); /* of the current token, be it a name or a string */
 int tsql_parse_object_name(struct tsql_parser *p, struct tsql_name *out);
 bool tsql_at_string(const struct tsql_parser *p);
 bool tsql_text_equals(struct tsql_text text, const char *word); /* without regard to ASCII case */
