@@ -319,11 +319,11 @@ static void read_number(struct tsql_lexer *x, struct tsql_token *token)
     }
 }
 
-/* The bytes of a currency sign that stands here, 0 for none. */
+/* The bytes of a currency sign that stands here, 0 for none ($action is no money). */
 static size_t currency_sign(const struct tsql_lexer *x)
 {
     if (ahead(x, 0) == '$')
-        return 1;
+        return is_ascii_letter(ahead(x, 1)) ? 0 : 1;
     if (left(x) == 0 || (unsigned char)x->at[0] < 0x80)
         return 0;
     int32_t code;
