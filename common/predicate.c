@@ -160,6 +160,7 @@ static int take_text(struct parser *ps, struct predicate_operand *o)
 static int parse_number(struct parser *ps, struct predicate_operand *o)
 {
     char text[PREDICATE_MAX_NUMBER + 1];
+    char number[PREDICATE_MAX_NUMBER + 1];
     size_t n = 0;
 
     if (ps->token.kind == TOKEN_SIGN) {
@@ -173,11 +174,12 @@ static int parse_number(struct parser *ps, struct predicate_operand *o)
     const char *wrong = digits < PREDICATE_MAX_NUMBER ? NULL : "is too long";
     if (!wrong) {
         memcpy(text + n, ps->token.body, digits);
-        wrong = predicate_type_number(ps->p, text, n + digits, o);
+        wrong = predicate_type_number(text, n + digits, number, o);
     }
     if (wrong)
         return err_set(ps->e, ERR_BAD_CONDITION, "condition: the number at byte %zu %s", o->offset, wrong);
-    return advance(ps);
+    o->text = predicate_copy(ps->p, number, o->len);
+    return o->text ? advance(ps) : fail_memory(ps);
 }
 
 /* value := literal | @name */

@@ -78,10 +78,13 @@ int predicate_lex_unexpected(const struct predicate_lexer *lx, const struct pred
 /* Writes the body with doubled quotes undone; `out` has room for body_len bytes. Returns the length. */
 size_t predicate_lex_unquote(const struct predicate_token *t, char *out);
 
-/* Types the number [+-]digits[.digits][e[+-]digits] as T-SQL does and fills kind, type, precision, scale, text and len of
- * `out`, the text being `out`'s own form (see PREDICATE_NUMBER). NULL, or what is wrong with it ("is outside BIGINT"). */
-const char *predicate_type_number(struct predicate *p, const char *text, size_t len, struct predicate_operand *out);
-/* The same for a string, without length checks. */
+/* Literals (predicate_literal.c). */
+
+/* Types the number [+-]digits[.digits][e[+-]digits] as T-SQL does: fills kind, type, precision, scale and len of `out`, and
+ * `number` with its text in our own form (see PREDICATE_NUMBER). NULL, or what is wrong with it ("is outside BIGINT"). */
+const char *predicate_type_number(const char *text, size_t len, char number[PREDICATE_MAX_NUMBER + 1],
+                                  struct predicate_operand *out);
+/* Fills kind, type, text and len for a string; `text` is kept. */
 void predicate_type_string(struct predicate_operand *out, bool national, const char *text, size_t len);
 
 #endif

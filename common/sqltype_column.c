@@ -120,6 +120,10 @@ static int read_hex(struct reader *r, const struct sqltype *t, struct sqlvalue *
             value = 0;
         }
     }
+    if (buf_status(&bytes) < 0) {
+        err_set(r->e, ERR_INTERNAL, "out of memory");
+        goto out;
+    }
     rc = sqlvalue_from_bytes(t, bytes.data, bytes.len, out, r->e);
     if (rc == 0)
         r->at += len;
@@ -160,7 +164,9 @@ static int read_string(struct reader *r, const struct sqltype *t, struct sqlvalu
         fail(r, "DEFAULT: the string has no closing '");
         goto out;
     }
-    if (sqltype_is_binary(t)) /* T-SQL would not read base64 here */
+    if (buf_status(&text) < 0)
+        err_set(r->e, ERR_INTERNAL, "out of memory");
+    else if (sqltype_is_binary(t)) /* T-SQL would not read base64 here */
         unexpected(r, "a literal 0x…");
     else
         rc = convert(r, t, JSON_STRING, buf_text(&text), text.len, p + 1, out);
