@@ -116,16 +116,24 @@ static struct json_slice elements(const struct json_slice *array)
     return s;
 }
 
-/* A worker names one shard: what its /create-… or /drop-… did there. */
-static bool read_schema_outcome(struct merge_part *p)
+/* A worker's list has one element, the object of its own shard. *outcome becomes its "outcome", of length 0 without one. */
+static bool read_own_shard(const struct merge_part *p, struct json_slice *outcome)
 {
-    struct json_slice element = elements(&p->list);
-    struct json_slice outcome = {.name = "outcome"};
-    struct err ignored = ERR_INIT;
-    if (json_slices(element.text, element.len, &outcome, 1, &ignored) != 0 || outcome.len < 2)
+    if (!is_array(&p->list))
         return false;
-    const char *text = outcome.text + 1; /* without the quotes */
-    size_t len = outcome.len - 2;
+    struct json_slice element = elements(&p->list);
+    struct err ignored = ERR_INIT;
+    *outcome = (struct json_slice){.name = "outcome"};
+    return json_slices(element.text, element.len, outcome, 1, &ignored) == 0;
+}
+
+/* What a worker's /create-… or /drop-… did. */
+static bool read_schema_outcome(struct merge_part *p, const struct json_slice *outcome)
+{
+    if (outcome->len < 2)
+        return false;
+    const char *text = outcome->text + 1; /* without the quotes */
+    size_t len = outcome->len - 2;
     p->unchanged = len == strlen("unchanged") && memcmp(text, "unchanged", len) == 0;
     bool applied = len == strlen("applied") && memcmp(text, "applied", len) == 0;
     bool checked = len == strlen("not_applied") && memcmp(text, "not_applied", len) == 0;
@@ -145,6 +153,7 @@ void merge_accept(struct merge_part *p, enum merge_kind kind)
                                  {.name = shape->number != NULL ? shape->number : "status"},
                                  {.name = shape->rows != NULL ? shape->rows : "status"}};
     struct err json_error = ERR_INIT;
+    struct json_slice outcome;
     uint64_t n = 0;
     if (json_slices(p->text, p->len, found, sizeof found / sizeof found[0], &json_error) != 0) {
         bad_worker_answer(&p->err, write, json_error.detail);
@@ -156,13 +165,13 @@ void merge_accept(struct merge_part *p, enum merge_kind kind)
     p->rows = found[3];
     if (found[0].len != 4 || memcmp(found[0].text, "\"ok\"", 4) != 0)
         bad_worker_answer(&p->err, write, "its answer lacks \"status\":\"ok\"");
-    else if (!is_array(&p->list))
-        bad_worker_answer(&p->err, write, "its answer lacks the list of shards");
+    else if (!read_own_shard(p, &outcome))
+        bad_worker_answer(&p->err, write, "its answer does not name the shard");
     else if (shape->number != NULL && !read_number(&p->number, &n))
         bad_worker_answer(&p->err, write, "its answer lacks a count");
     else if (shape->rows != NULL && !is_array(&p->rows))
         bad_worker_answer(&p->err, write, "its answer lacks the rows");
-    else if (kind == MERGE_SCHEMA && !read_schema_outcome(p))
+    else if (kind == MERGE_SCHEMA && !read_schema_outcome(p, &outcome))
         bad_worker_answer(&p->err, write, "its answer lacks an outcome");
 }
 
