@@ -6,6 +6,7 @@
 
 #include <sql.h>
 #include <sqlext.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,13 @@ struct db {
     SQLHDBC dbc;      /* NULL: not connected */
     SQLHSTMT stmt;    /* of dbc */
     int64_t used_us;  /* when the connection last answered */
+    unsigned losses;  /* the count of lost connections at that time */
     bool kept;        /* it served an earlier statement, so it may have died since */
     bool transaction;
 };
+
+/* Connections that this process has lost. All lead to one server: when one breaks, the others may be broken too. */
+static atomic_uint losses;
 
 /* A parameter's C value and indicator, which ODBC reads when it executes. */
 struct slot {
@@ -81,10 +86,12 @@ static enum dberror_kind fail(struct db *db, enum dberror_phase phase, const str
     (void)dberror_set(records, count, phase, db->config->shard, e);
     if (e->code == ERR_INTERNAL)
         log_error("SQL error %d, %s: %s", e->sql_error, count > 0 ? records[0].message : "", s == NULL ? "" : buf_text(&s->sql));
-    if (kind == DBERROR_REFUSED)
+    if (kind == DBERROR_REFUSED) {
         SQLFreeStmt(db->stmt, SQL_CLOSE);
-    else
+    } else {
+        losses++;
         disconnect(db);
+    }
     return kind;
 }
 
@@ -200,7 +207,6 @@ static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
         return connect_fail(db, e);
     if (set_session_options(db, e) < 0)
         return -1;
-    db->used_us = db_now_us();
     db->kept = false;
     return 0;
 }
@@ -264,21 +270,31 @@ static int bind_params(struct db *db, const struct statement *s, struct slot *sl
 
 /* ---- Executing ---------------------------------------------------------------------------------------------------- */
 
+/* Notes that the connection has answered. */
+static void mark_used(struct db *db)
+{
+    db->used_us = db_now_us();
+    db->losses = losses;
+}
+
 /* Is a connection that was idle for long still there? A write must not find out by failing. */
 static void check_stale(struct db *db, int64_t deadline_us)
 {
     struct statement s;
     int64_t now = db_now_us();
 
-    if (!db->kept || now - db->used_us < DB_STALE_US || now >= deadline_us)
+    if (!db->kept || now >= deadline_us || (now - db->used_us < DB_STALE_US && db->losses == losses))
         return;
     statement_init(&s);
     statement_ping(&s);
     SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)seconds_left(deadline_us), SQL_IS_UINTEGER);
-    if (!SQL_SUCCEEDED(exec_text(db, buf_text(&s.sql))))
-        disconnect(db);
-    else
+    if (SQL_SUCCEEDED(exec_text(db, buf_text(&s.sql)))) {
         SQLFreeStmt(db->stmt, SQL_CLOSE);
+        mark_used(db);
+    } else {
+        losses++;
+        disconnect(db);
+    }
     statement_clear(&s);
 }
 
@@ -335,7 +351,7 @@ static int execute(struct db *db, const struct statement *s, enum db_effect effe
             return -1;
         *e = ERR_INIT;
     }
-    db->used_us = db_now_us();
+    mark_used(db);
     db->kept = true;
     return 0;
 }

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define DB_LOGIN_TIMEOUT_S 3      /* connect and login */
-#define DB_STALE_US 1000000       /* a connection that was idle for longer is asked whether it lives before a write */
+#define DB_STALE_US 100000        /* a connection that was idle for longer is asked whether it lives before a write */
 #define DB_ROLLBACK_US 1000000    /* a rollback that takes longer is left to the server, by closing the connection */
 #define DB_CHUNK 16384            /* bytes of a value that are fetched at a time */
 #define DB_MAX_VALUE (64u << 20)  /* bytes of one value of a result */
