@@ -13,9 +13,9 @@ static const struct shape {
     bool complete; /* "complete":true stands before the list */
 } shapes[] = {
     [MERGE_SELECT] = {"rows", "count", "shards", .complete = true},
-    [MERGE_WRITE] = {NULL, "rows_affected", "shards"},
+    [MERGE_WRITE] = {NULL, "rows_affected", "shards", .complete = false},
     [MERGE_COUNT] = {NULL, "total", "map", .complete = true},
-    [MERGE_SCHEMA] = {NULL, NULL, "shards"},
+    [MERGE_SCHEMA] = {NULL, NULL, "shards", .complete = false},
 };
 
 static void bad_worker_answer(struct err *e, bool write, const char *why)

@@ -331,7 +331,7 @@ static void refused_connections_send_nothing(void **state)
     const struct fanout_answer *a = call_one(false, 3000);
     assert_int_equal(a->result, FANOUT_NOT_SENT);
     assert_false(a->timed_out);
-    assert_true(now_us() - started < 1000000);
+    assert_true(now_us() - started < 2500000);
 }
 
 static void a_hung_worker_costs_the_deadline_and_delays_no_other(void **state)
@@ -340,19 +340,19 @@ static void a_hung_worker_costs_the_deadline_and_delays_no_other(void **state)
     start_server(0, HANG, false);
     start_server(1, ANSWER, false);
     start_server(2, HANG, false);
-    struct fanout_request slow = make_request(true, 200);
+    struct fanout_request slow = make_request(true, 800);
     fanout_reset(f);
     int64_t started = now_us();
     for (size_t i = 0; i < SERVERS; i++)
         assert_int_equal(fanout_add(f, i, &slow), 0);
     fanout_run(f);
     int64_t took = now_us() - started;
-    assert_true(took >= 190000 && took < 1500000);
+    assert_true(took >= 790000 && took < 5000000);
     assert_int_equal(fanout_answer(f, 0)->result, FANOUT_NO_ANSWER);
     assert_true(fanout_answer(f, 0)->timed_out);
     assert_int_equal(fanout_answer(f, 1)->result, FANOUT_ANSWERED);
     assert_string_equal(fanout_answer(f, 1)->body, "py");
-    assert_true(fanout_answer(f, 1)->elapsed_us < 190000);
+    assert_true(fanout_answer(f, 1)->elapsed_us < 700000);
     assert_true(fanout_answer(f, 2)->timed_out);
     assert_int_equal(atomic_load(&servers[0].arrivals), 1);
 }
@@ -394,7 +394,7 @@ static void requests_carry_their_headers(void **state)
     (void)call_one(false, 3000);
     static const char *const wanted[] = {"POST /insert HTTP/1.1\r\n",       "\r\nX-Master-Token: secret\r\n", "\r\nX-Request-Id: id-1\r\n",
                                          "\r\nX-Shard-Schema: tag-1\r\n",   "\r\nX-Timeout-Ms: ",             "\r\nContent-Type: application/json\r\n",
-                                         "\r\nContent-Length: 15\r\n",      "\r\n\r\n" BODY};
+                                         "\r\nContent-Length: 15\r\n",      ("\r\n\r\n" BODY)};
     for (size_t i = 0; i < COUNT(wanted); i++)
         assert_non_null(strstr(servers[0].last, wanted[i]));
     assert_null(strstr(servers[0].last, "Expect"));
