@@ -227,30 +227,43 @@ static bool is_alive(const struct child *child)
     return child->group != 0 && kill(-child->group, 0) == 0;
 }
 
+/* Signals those of first … last that are alive. false when none is. */
+static bool signal_alive(const struct children *c, size_t first, size_t last, int signal_number)
+{
+    bool any = false;
+
+    for (size_t i = first; i <= last && i < c->count; i++) {
+        if (!is_alive(&c->list[i]))
+            continue;
+        any = true;
+        if (signal_number == SIGKILL)
+            complain("%s did not end: killed", c->list[i].name);
+        (void)kill(-c->list[i].group, signal_number);
+    }
+    return any;
+}
+
 static void wait_for_end(struct children *c, size_t first, size_t last)
 {
-    int64_t until = children_now_ms() + CHILD_STOP_MS;
-    bool killed = false;
+    /* A client that does not close its connection keeps a lighttpd that ends in peace for as long as it likes. */
+    static const struct {
+        int ms, next;
+    } stages[] = {{CHILD_STOP_MS, SIGTERM}, {CHILD_TERMINATE_MS, SIGKILL}, {CHILD_TERMINATE_MS, 0}};
+    int64_t since = children_now_ms();
+    size_t stage = 0;
 
-    for (;;) {
-        bool alive = false;
-
-        reap(c, false);
-        for (size_t i = first; i <= last && i < c->count; i++)
-            alive = is_alive(&c->list[i]) || alive;
-        if (!alive)
-            return;
-        if (!killed && (c->interrupted || children_now_ms() > until)) {
-            for (size_t i = first; i <= last && i < c->count; i++) {
-                if (is_alive(&c->list[i])) {
-                    complain("%s did not end: killed", c->list[i].name);
-                    (void)kill(-c->list[i].group, SIGKILL);
-                }
-            }
-            killed = true;
-            until = children_now_ms() + CHILD_STOP_MS;
-        } else if (killed && children_now_ms() > until) {
-            return; /* stuck in the kernel */
+    reap(c, false);
+    while (signal_alive(c, first, last, 0)) {
+        if (c->interrupted && stages[stage].next != 0) {
+            signal_alive(c, first, last, SIGKILL);
+            stage = 2;
+            since = children_now_ms();
+        } else if (children_now_ms() - since > stages[stage].ms) {
+            if (stages[stage].next == 0) /* stuck in the kernel */
+                return;
+            signal_alive(c, first, last, stages[stage].next);
+            stage++;
+            since = children_now_ms();
         }
         children_wait(c, 20, false);
     }

@@ -15,7 +15,8 @@
 #define CHILD_FIRST_PAUSE_MS 200
 #define CHILD_LONGEST_PAUSE_MS 5000
 #define CHILD_STEADY_MS 10000 /* who lived this long starts with the shortest pause again */
-#define CHILD_STOP_MS 12000   /* how long a process may take to end before it is killed */
+#define CHILD_STOP_MS 8000    /* how long a process may take to end in peace, */
+#define CHILD_TERMINATE_MS 4000 /* and after SIGTERM, which ends lighttpd at once, before it is killed */
 #define CHILD_LOG_MAX (16 * 1024 * 1024) /* bytes; a log larger than this at a start is set aside as LOG.1 */
 
 struct child {
@@ -54,8 +55,8 @@ int children_start(struct children *c, struct child *child) __attribute__((warn_
  * to standard error; with `restart` the dead are started again when their pause is over. */
 void children_wait(struct children *c, int ms, bool restart);
 
-/* Ends the processes first … last, all at once, and waits for them and what they started; kills what is left after
- * CHILD_STOP_MS, or when another signal comes. */
+/* Ends the processes first … last, all at once, and waits for them and what they started; terminates what is left
+ * after CHILD_STOP_MS, and kills what is left after that, or when another signal comes. */
 void children_stop(struct children *c, size_t first, size_t last);
 
 /* Milliseconds of CLOCK_MONOTONIC. */

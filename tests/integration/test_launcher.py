@@ -142,6 +142,15 @@ class Launcher(unittest.TestCase):
                 eventually(lambda: not self.cluster.pids(), seconds=5 if status else 0.2, message="processes outlived their launcher")
                 self.assertEqual(list((self.cluster.data / "run").glob("*sock*")) if status == 0 else [], [])
 
+    def test_a_client_that_hangs_on_does_not_hold_up_the_stop(self):
+        launched = self.cluster.start()
+        with socket.create_connection(("127.0.0.1", self.cluster.port)) as s:
+            s.sendall(b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            eventually(lambda: self.ok(self.cluster.port))
+            launched.process.send_signal(signal.SIGTERM)
+            self.assertEqual(launched.process.wait(12), 0)
+        self.assertEqual(self.cluster.pids(), [])
+
     def test_a_second_signal_does_not_wait(self):
         launched = self.cluster.start()
         for pid in self.cluster.pids("shardgate-master"):
