@@ -90,6 +90,11 @@ enum packet_result packet_read_message(struct packet_stream *s, size_t max, stru
     }
 }
 
+bool packet_has_attention(const struct packet_stream *s)
+{
+    return s->input_end > s->input_at && s->input[s->input_at] == PACKET_ATTENTION;
+}
+
 /* --- out --- */
 
 /* Sends `len` bytes of the answer's start as packets; `end` marks the last as the message's. */

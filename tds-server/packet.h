@@ -73,6 +73,9 @@ void packet_stream_clear(struct packet_stream *s);
 /* Waits for a whole message of at most `max` bytes. The caller made `out->data` with buf_init; its contents are replaced. */
 enum packet_result packet_read_message(struct packet_stream *s, size_t max, struct message *out) __attribute__((warn_unused_result));
 
+/* Has an attention been read together with the message before it? The socket shows it no more. */
+bool packet_has_attention(const struct packet_stream *s);
+
 /* Tokens are appended to s->pending. This sends what fills whole packets, once it is worth a system call. 0, or -1 when
  * the client cannot be reached. */
 int packet_drain(struct packet_stream *s);

@@ -665,7 +665,7 @@ static int answer_request(struct session *s)
         return -1;
 
     begin_answer(s, requests[type].statement_done);
-    if ((s->message.status & PACKET_IGNORE) != 0) {
+    if ((s->message.status & PACKET_IGNORE) != 0 || packet_has_attention(&s->stream)) { /* the client gave it up */
         hold_done(s, TOKEN_DONE, &(struct engine_done){.error = true});
         return finish_answer(s);
     }
