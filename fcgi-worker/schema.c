@@ -328,24 +328,30 @@ static void drop_user(struct schema_table *t)
         schema_table_free(t);
 }
 
-/* Removes the entries that no thread is loading or waiting for and that `match` wants gone (NULL: all). */
+/* Removes the entry that *link leads to; one that a thread is loading or waiting for only becomes stale. true when it is
+ * gone, and *link leads to the next. */
+static bool remove_entry(struct schema_cache *cache, struct entry **link)
+{
+    struct entry *entry = *link;
+    if (entry->loading || entry->waiters > 0) {
+        entry->stale = true;
+        entry->loaded_us = 0;
+        return false;
+    }
+    *link = entry->next;
+    drop_user(entry->table);
+    free(entry);
+    cache->count--;
+    return true;
+}
+
+/* Removes the entries that `match` wants gone (NULL: all). */
 static void sweep(struct schema_cache *cache, bool (*match)(const struct entry *, const void *), const void *arg)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct entry **link = &cache->buckets[i]; *link != NULL;) {
-            struct entry *entry = *link;
-            if (match != NULL && !match(entry, arg)) {
-                link = &entry->next;
-            } else if (entry->loading || entry->waiters > 0) {
-                entry->stale = true;
-                entry->loaded_us = 0;
-                link = &entry->next;
-            } else {
-                *link = entry->next;
-                drop_user(entry->table);
-                free(entry);
-                cache->count--;
-            }
+            if ((match != NULL && !match(*link, arg)) || !remove_entry(cache, link))
+                link = &(*link)->next;
         }
     }
 }
@@ -387,23 +393,30 @@ void schema_invalidate(struct schema_cache *cache, const char *database, const c
     pthread_mutex_unlock(&cache->lock);
 }
 
-static struct entry *find_entry(struct schema_cache *cache, const char *key)
+/* The link that leads to the entry of this key, or to NULL where it would stand. */
+static struct entry **find_link(struct schema_cache *cache, const char *key)
 {
-    size_t bucket = fnv1a_32(key, strlen(key)) % BUCKETS;
-    struct entry *entry = cache->buckets[bucket];
-    while (entry != NULL && strcmp(entry->key, key) != 0)
-        entry = entry->next;
-    if (entry != NULL)
-        return entry;
-    if (cache->count >= SCHEMA_MAX_TABLES)
+    struct entry **link = &cache->buckets[fnv1a_32(key, strlen(key)) % BUCKETS];
+    while (*link != NULL && strcmp((*link)->key, key) != 0)
+        link = &(*link)->next;
+    return link;
+}
+
+/* The entry of this key, made when it is absent; NULL when memory ran out. */
+static struct entry *need_entry(struct schema_cache *cache, const char *key)
+{
+    struct entry **link = find_link(cache, key);
+    if (*link != NULL)
+        return *link;
+    if (cache->count >= SCHEMA_MAX_TABLES) {
         sweep(cache, NULL, NULL);
-    if ((entry = calloc(1, sizeof(*entry))) == NULL)
+        link = find_link(cache, key);
+    }
+    if ((*link = calloc(1, sizeof(**link))) == NULL)
         return NULL;
-    memcpy(entry->key, key, strlen(key) + 1);
-    entry->next = cache->buckets[bucket];
-    cache->buckets[bucket] = entry;
+    memcpy((*link)->key, key, strlen(key) + 1);
     cache->count++;
-    return entry;
+    return *link;
 }
 
 static struct schema_table *add_user(struct schema_table *t)
@@ -422,13 +435,16 @@ static struct schema_table *load_entry(struct schema_cache *cache, struct entry 
     struct schema_table *t = load(db, database, table, deadline_us, e);
     pthread_mutex_lock(&cache->lock);
 
-    /* a failed load forgets the old description too: it is the table's absence, or the database's, that is news */
     drop_user(entry->table);
     entry->table = t == NULL ? NULL : add_user(t);
     entry->loaded_us = t == NULL || entry->stale ? 0 : db_now_us();
     entry->loading = false;
     pthread_cond_broadcast(&cache->loaded);
-    return t == NULL ? NULL : add_user(t);
+    if (t == NULL) { /* names of what does not exist must not fill the cache */
+        (void)remove_entry(cache, find_link(cache, entry->key));
+        return NULL;
+    }
+    return add_user(t);
 }
 
 /* Waits until the load that another thread makes has ended; false at the deadline. */
@@ -455,7 +471,7 @@ int schema_get(struct schema_cache *cache, struct db *db, const char *database, 
         return err_set(e, ERR_NO_SUCH_TABLE, "table '%.128s…' does not exist in database '%s'", table, database);
 
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = find_entry(cache, key);
+    struct entry *entry = need_entry(cache, key);
     if (entry == NULL) {
         (void)err_set(e, ERR_INTERNAL, "memory ran out");
         goto out;
@@ -487,4 +503,3 @@ void schema_release(struct schema_cache *cache, const struct schema_table *t)
     drop_user((struct schema_table *)t); /* the cache made it, and is the only one to change it */
     pthread_mutex_unlock(&cache->lock);
 }
-
