@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_SHARDS_TEXT ((size_t)1 << 20) /* of a problem's "shards" */
+#define MAX_SHARDS_TEXT   ((size_t)1 << 20) /* of a problem's "shards" */
 #define MAX_DESCRIBE_BODY 4096
 
 struct thread {
@@ -133,7 +133,8 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
 {
     const struct cluster_worker *w = &x->master->cluster->workers[worker];
     struct merge_part *p = &x->parts[x->part_count++];
-    *p = (struct merge_part){.shard = worker, .worker = w->name, .database = q->write ? x->db : "", .suffix = w->suffix};
+    *p =
+        (struct merge_part){.shard = worker, .worker = w->name, .database = q->write ? x->db : "", .suffix = w->suffix};
     struct fanout_request rq = {
         .path = q->path,
         .body = body,
@@ -264,7 +265,8 @@ int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *
     for (size_t i = 0; i < count; i++) {
         size_t worker = (first + i) % count;
         struct merge_part *p = &x->parts[x->part_count++];
-        *p = (struct merge_part){.shard = worker, .worker = m->cluster->workers[worker].name, .database = "", .suffix = ""};
+        *p = (struct merge_part){
+            .shard = worker, .worker = m->cluster->workers[worker].name, .database = "", .suffix = ""};
         if (exchange_describe_at(x, worker, out, &p->err) == 0) {
             atomic_store(&m->describer, worker);
             tables_put(m->tables, x->db, x->table, *out);

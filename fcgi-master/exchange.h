@@ -18,10 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXCHANGE_DESCRIBE_MS 1000 /* for one worker's /describe, and at most a third of the request's time */
+#define EXCHANGE_DESCRIBE_MS    1000      /* for one worker's /describe, and at most a third of the request's time */
 #define EXCHANGE_MAX_TIMEOUT_MS 999999999 /* that X-Timeout-Ms may say; the cluster's own time-out caps it */
-#define EXCHANGE_MAX_NAME 128     /* bytes of db_name and table */
-#define EXCHANGE_MAX_ANSWER ((size_t)1 << 30) /* bytes of a merged answer */
+#define EXCHANGE_MAX_NAME       128       /* bytes of db_name and table */
+#define EXCHANGE_MAX_ANSWER     ((size_t)1 << 30) /* bytes of a merged answer */
 
 /* The process: made in main, the same for all threads. */
 struct master {
@@ -80,7 +80,8 @@ void exchange_run(struct exchange *x, const struct exchange_question *q);
 
 /* The description of x->db, x->table: the kept one, or with `fresh` a new one, asked of the first worker that can tell. The
  * caller releases *out. *kept tells whether it was the kept one. -1 with x->err and x->shards set. */
-int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *kept) __attribute__((warn_unused_result));
+int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *kept)
+    __attribute__((warn_unused_result));
 
 /* One worker's own description of x->db, x->table. Ends the round of calls before it. -1 with `e` set. */
 int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, struct err *e)

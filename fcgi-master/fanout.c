@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define MAX_URL 512
-#define MAX_SOCKET_PATH 108 /* of sockaddr_un */
-#define POLL_MS 1000        /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
+#define MAX_URL           512
+#define MAX_SOCKET_PATH   108  /* of sockaddr_un */
+#define POLL_MS           1000 /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
 #define DEADLINE_SLACK_US 2000 /* libcurl counts in whole milliseconds */
 
 struct call {
@@ -23,11 +23,11 @@ struct call {
     struct curl_slist *headers; /* of the attempt under way */
     struct buf body;            /* of the answer */
     const char *worker_name;
-    size_t sent;         /* bytes of the request's body that libcurl took */
-    bool marked;         /* the answer's X-Shardgate is the worker's name */
+    size_t sent; /* bytes of the request's body that libcurl took */
+    bool marked; /* the answer's X-Shardgate is the worker's name */
     bool too_long;
-    bool was_socket;     /* the attempt went to the Unix socket */
-    bool under_way;      /* libcurl has it */
+    bool was_socket; /* the attempt went to the Unix socket */
+    bool under_way;  /* libcurl has it */
     unsigned attempts;
     int64_t started_us;
     char curl_error[CURL_ERROR_SIZE];
@@ -267,7 +267,8 @@ static void set_options(struct call *c, long remaining_ms)
         curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.len);
     }
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, remaining_ms);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                     remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)FANOUT_IDLE_S);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROXY, "");

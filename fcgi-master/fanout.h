@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FANOUT_MAX_CALLS CLUSTER_MAX_WORKERS /* between two resets */
-#define FANOUT_MAX_ANSWER ((size_t)256 << 20)      /* bytes of one worker's answer */
-#define FANOUT_CONNECT_MS 1000                     /* for a connection, within the deadline */
-#define FANOUT_IDLE_S 3                            /* an idle connection older than this is not used again; lighttpd closes at 5 */
-#define FANOUT_MARGIN_MS 100                       /* at most, and an eighth of the time: what the worker is told less */
+#define FANOUT_MAX_CALLS  CLUSTER_MAX_WORKERS /* between two resets */
+#define FANOUT_MAX_ANSWER ((size_t)256 << 20) /* bytes of one worker's answer */
+#define FANOUT_CONNECT_MS 1000                /* for a connection, within the deadline */
+#define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd closes at 5 */
+#define FANOUT_MARGIN_MS  100 /* at most, and an eighth of the time: what the worker is told less */
 #define FANOUT_MAX_DETAIL 256
 
 enum fanout_result {
@@ -37,19 +37,19 @@ struct fanout_request {
     const char *token;      /* X-Master-Token, NULL for none */
     const char *request_id; /* X-Request-Id */
     const char *schema_tag; /* X-Shard-Schema, NULL for none */
-    int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says a little less, so that the worker's own verdict arrives */
+    int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says less, so that the worker's own verdict arrives */
     bool repeatable;        /* a read, which may run twice */
 };
 
 struct fanout_answer {
     size_t worker;
     enum fanout_result result;
-    bool timed_out;     /* the deadline passed; with FANOUT_NOT_SENT and FANOUT_NO_ANSWER */
-    int status;         /* of an answer, else 0 */
-    int retry_after_s;  /* the header's seconds, 0 without it */
-    const char *body;   /* never NULL; lives until the next reset */
+    bool timed_out;    /* the deadline passed; with FANOUT_NOT_SENT and FANOUT_NO_ANSWER */
+    int status;        /* of an answer, else 0 */
+    int retry_after_s; /* the header's seconds, 0 without it */
+    const char *body;  /* never NULL; lives until the next reset */
     size_t len;
-    int64_t elapsed_us; /* repetitions included */
+    int64_t elapsed_us;             /* repetitions included */
     char detail[FANOUT_MAX_DETAIL]; /* what went wrong, naming no path; "" with FANOUT_ANSWERED */
 };
 

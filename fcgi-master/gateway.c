@@ -26,7 +26,7 @@ struct statement {
     /* made from them and the table's description */
     struct table *table;
     struct shardset shards;
-    struct router_key key;   /* of an insert of one row */
+    struct router_key key;    /* of an insert of one row */
     struct buf *shard_bodies; /* of an insert whose rows go to several shards: one a shard, else NULL */
 };
 
@@ -34,20 +34,21 @@ struct operation {
     const char *path;
     enum merge_kind kind;
     bool write;
-    const char *const *members;                         /* that the body may have */
-    int (*read)(struct statement *s, struct err *e);    /* its members into s */
-    int (*route)(struct statement *s, struct err *e);   /* s->table to s->shards; may run twice */
+    const char *const *members;                       /* that the body may have */
+    int (*read)(struct statement *s, struct err *e);  /* its members into s */
+    int (*route)(struct statement *s, struct err *e); /* s->table to s->shards; may run twice */
 };
 
 /* Reading the body */
 
 static const char *const insert_members[] = {"db_name", "table", "data", "shard_key", NULL};
-static const char *const select_members[] = {"db_name",    "table",    "condition", "shard_key", "columns", "params",
-                                             "order_by",   "limit",    "offset",    "after",     "distinct", "aggregates",
-                                             "group_by",   "having",   "allow_partial", NULL};
+static const char *const select_members[] = {
+    "db_name", "table", "condition", "shard_key",  "columns",  "params", "order_by",      "limit",
+    "offset",  "after", "distinct",  "aggregates", "group_by", "having", "allow_partial", NULL};
 static const char *const not_yet[] = {"order_by",   "limit",    "offset", "after",         "distinct",
                                       "aggregates", "group_by", "having", "allow_partial", NULL};
-static const char *const update_members[] = {"db_name", "table", "set", "condition", "shard_key", "scatter", "params", NULL};
+static const char *const update_members[] = {"db_name",   "table",   "set",    "condition",
+                                             "shard_key", "scatter", "params", NULL};
 static const char *const delete_members[] = {"db_name", "table", "condition", "shard_key", "scatter", "params", NULL};
 static const char *const count_members[] = {"db_name", "table", "condition", "params", NULL};
 
@@ -230,8 +231,9 @@ static int route_condition(struct statement *s, struct err *e)
     if (router_shard_key(s->table, shards, s->shard_key, &s->key, e) != 0)
         return -1;
     if (!shardset_has(&s->shards, s->key.shard))
-        return err_set(e, ERR_SHARD_KEY_MISMATCH, "shard_key '%.64s' is on shard %zu, where the condition cannot be true",
-                       buf_text(&s->key.text), s->key.shard);
+        return err_set(e, ERR_SHARD_KEY_MISMATCH,
+                       "shard_key '%.64s' is on shard %zu, where the condition cannot be true", buf_text(&s->key.text),
+                       s->key.shard);
     s->shards = shardset_one(s->key.shard);
     return 0;
 }
@@ -259,7 +261,8 @@ static int route_delete(struct statement *s, struct err *e)
         return -1;
     if (shardset_count(&s->shards) > 1 && !s->scatter)
         return err_set(e, ERR_SHARD_KEY_REQUIRED,
-                       "the statement may touch %zu shards: give a shard_key, a condition on the shard column, or \"scatter\": true",
+                       "the statement may touch %zu shards: give a shard_key, a condition on the shard column, or "
+                       "\"scatter\": true",
                        shardset_count(&s->shards));
     return 0;
 }
@@ -274,7 +277,8 @@ static int route_update(struct statement *s, struct err *e)
         if (c == NULL)
             return err_set(e, ERR_UNKNOWN_COLUMN, "set: the table has no column '%.128s'", name);
         if (c == s->table->shard_column)
-            return err_set(e, ERR_UNSAFE_STATEMENT, "set: '%s' is the shard column; the row would be on the wrong shard", c->name);
+            return err_set(e, ERR_UNSAFE_STATEMENT,
+                           "set: '%s' is the shard column; the row would be on the wrong shard", c->name);
     }
     return route_delete(s, e);
 }
@@ -288,11 +292,15 @@ static int route_count(struct statement *s, struct err *e)
     return 0;
 }
 
-static const struct operation insert_operation = {"/insert", MERGE_WRITE, true, insert_members, read_insert, route_insert};
-static const struct operation select_operation = {"/select", MERGE_SELECT, false, select_members, read_select, route_select};
-static const struct operation update_operation = {"/update", MERGE_WRITE, true, update_members, read_update, route_update};
-static const struct operation delete_operation = {"/delete", MERGE_WRITE, true, delete_members, read_delete, route_delete};
-static const struct operation count_operation = {"/map-reduce-count", MERGE_COUNT, false, count_members, read_condition, route_count};
+enum { INSERT, SELECT, UPDATE, DELETE, COUNT };
+
+static const struct operation operations[] = {
+    [INSERT] = {"/insert", MERGE_WRITE, true, insert_members, read_insert, route_insert},
+    [SELECT] = {"/select", MERGE_SELECT, false, select_members, read_select, route_select},
+    [UPDATE] = {"/update", MERGE_WRITE, true, update_members, read_update, route_update},
+    [DELETE] = {"/delete", MERGE_WRITE, true, delete_members, read_delete, route_delete},
+    [COUNT] = {"/map-reduce-count", MERGE_COUNT, false, count_members, read_condition, route_count},
+};
 
 /* One request, top to bottom */
 
@@ -427,25 +435,25 @@ out:
 
 void gateway_insert(struct http *h, void *thread)
 {
-    serve(h, thread, &insert_operation);
+    serve(h, thread, &operations[INSERT]);
 }
 
 void gateway_select(struct http *h, void *thread)
 {
-    serve(h, thread, &select_operation);
+    serve(h, thread, &operations[SELECT]);
 }
 
 void gateway_update(struct http *h, void *thread)
 {
-    serve(h, thread, &update_operation);
+    serve(h, thread, &operations[UPDATE]);
 }
 
 void gateway_delete(struct http *h, void *thread)
 {
-    serve(h, thread, &delete_operation);
+    serve(h, thread, &operations[DELETE]);
 }
 
 void gateway_count(struct http *h, void *thread)
 {
-    serve(h, thread, &count_operation);
+    serve(h, thread, &operations[COUNT]);
 }

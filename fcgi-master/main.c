@@ -33,7 +33,7 @@ struct options {
 static int read_options(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"data", required_argument, NULL, 'd'}, {"rundir", required_argument, NULL, 'r'},
+        {"data", required_argument, NULL, 'd'},   {"rundir", required_argument, NULL, 'r'},
         {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
     };
@@ -109,7 +109,8 @@ int main(int argc, char **argv)
     int status = EXIT_FAILURE;
     char token[MAX_TOKEN] = "";
     struct cluster cluster;
-    struct master master = {.cluster = &cluster, .rundir = options.rundir, .token = token, .started_us = exchange_now_us()};
+    struct master master = {
+        .cluster = &cluster, .rundir = options.rundir, .token = token, .started_us = exchange_now_us()};
     struct buf error;
     buf_init(&error, 4096);
     pthread_mutex_init(&master.schema_lock, NULL);

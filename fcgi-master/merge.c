@@ -10,7 +10,7 @@ static const struct shape {
     const char *rows;   /* an array whose elements are joined */
     const char *number; /* summed */
     const char *list;   /* an array with one element a shard, joined */
-    bool complete; /* "complete":true stands before the list */
+    bool complete;      /* "complete":true stands before the list */
 } shapes[] = {
     [MERGE_SELECT] = {"rows", "count", "shards", .complete = true},
     [MERGE_WRITE] = {NULL, "rows_affected", "shards", .complete = false},
@@ -301,7 +301,8 @@ static bool is_worse(const struct err *a, const struct err *b)
     return a_lost != b_lost ? a_lost : err_status(a->code) > err_status(b->code);
 }
 
-void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind kind, struct err *out, struct buf *shards)
+void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind kind, struct err *out,
+                   struct buf *shards)
 {
     const struct merge_part *worst = NULL;
     bool any_applied = false;
@@ -323,7 +324,8 @@ void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind
         return;
 
     *out = worst->err;
-    bool ours = out->code == ERR_SHARD_UNAVAILABLE || out->code == ERR_BAD_WORKER_ANSWER || out->code == ERR_DEADLINE_EXCEEDED;
+    bool ours =
+        out->code == ERR_SHARD_UNAVAILABLE || out->code == ERR_BAD_WORKER_ANSWER || out->code == ERR_DEADLINE_EXCEEDED;
     if (count > 1 || ours)
         err_prefix(out, "worker %s", worst->worker);
     /* A write over several shards is no transaction: "applied" says that some of it stays. */

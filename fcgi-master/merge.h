@@ -25,15 +25,15 @@ enum merge_kind {
 struct merge_part {
     size_t shard;
     const char *worker;   /* borrowed, as all text here */
-    const char *database; /* MERGE_SCHEMA: the physical database's name as the master makes it; else "" */
-    const char *suffix;   /* MERGE_SCHEMA: the end of that name */
+    const char *database; /* of what changes something: the logical database, for "database"; "" for reads */
+    const char *suffix;   /* what the worker adds to it */
     const char *text;     /* the raw answer of a 200, NULL otherwise */
     size_t len;
-    struct err err;             /* ERR_NONE: `text` is there */
-    enum err_outcome applied;   /* of a good part: what merge_problem counts it as; merge_accept sets it */
-    bool unchanged;             /* MERGE_SCHEMA: nothing had to be done there */
-    const char *note;           /* MERGE_SCHEMA: what happened to it afterwards ("undone"), or NULL */
-    struct json_slice rows;     /* in `text`, of merge_accept */
+    struct err err;           /* ERR_NONE: `text` is there */
+    enum err_outcome applied; /* of a good part: what merge_problem counts it as; merge_accept sets it */
+    bool unchanged;           /* MERGE_SCHEMA: nothing had to be done there */
+    const char *note;         /* MERGE_SCHEMA: what happened to it afterwards ("undone"), or NULL */
+    struct json_slice rows;   /* in `text`, of merge_accept */
     struct json_slice number;
     struct json_slice list;
 };
@@ -55,7 +55,8 @@ void merge_schema(const struct merge_part *parts, size_t count, const char *db, 
 /* The one error of parts of which one at least has an error: the worst part's, whose detail names the worker when several
  * were asked. Its outcome is that of the whole: unknown where any part's is; applied where any part took effect (the
  * shards tell which did not); else not_applied. `shards` becomes the raw array of what became of each. */
-void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind kind, struct err *out, struct buf *shards);
+void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind kind, struct err *out,
+                   struct buf *shards);
 
 /* Does any part have an error? */
 bool merge_failed(const struct merge_part *parts, size_t count);

@@ -8,8 +8,8 @@
 #define FLOAT_EXACT_DIGITS 15
 
 static const char *const source_names[] = {
-    [ROUTER_SHARD_KEY] = "shard_key",   [ROUTER_SHARD_COLUMN] = "shard_column", [ROUTER_STUDENT_ID] = "student_id",
-    [ROUTER_USER_ID] = "user_id",       [ROUTER_ROW_HASH] = "row_hash",
+    [ROUTER_SHARD_KEY] = "shard_key", [ROUTER_SHARD_COLUMN] = "shard_column", [ROUTER_STUDENT_ID] = "student_id",
+    [ROUTER_USER_ID] = "user_id",     [ROUTER_ROW_HASH] = "row_hash",
 };
 
 const char *router_source_name(enum router_source source)
@@ -72,11 +72,13 @@ static bool find_value(const struct json_object *row, const char *column, const 
 static int column_key(const struct sqltype *type, const char *column, const struct json_object *value, struct buf *out,
                       struct err *e)
 {
-    if (type == NULL)
-        return sqltype_key_text(NULL, column, value, out, e);
     int rc = -1;
     struct sqlvalue stored;
     sqlvalue_init(&stored);
+    if (type == NULL) {
+        rc = sqltype_key_text(NULL, column, value, out, e);
+        goto out;
+    }
     if (sqltype_convert(type, column, value, &stored, e) != 0)
         goto out;
     bool quoted = !sqltype_is_integer(type) && type->kind != SQLTYPE_BIT;
@@ -87,6 +89,8 @@ static int column_key(const struct sqltype *type, const char *column, const stru
     rc = 0;
 out:
     sqlvalue_clear(&stored);
+    if (rc == 0 && buf_status(out) != 0)
+        return err_set(e, ERR_BAD_VALUE, "%s: longer than %d bytes", column, ROUTER_MAX_KEY);
     return rc;
 }
 
@@ -96,7 +100,8 @@ static const struct {
     enum router_source source;
 } fallbacks[] = {{"student_id", ROUTER_STUDENT_ID}, {"user_id", ROUTER_USER_ID}};
 
-static int fallback_key(const struct table *t, size_t shards, const struct json_object *row, struct router_key *out, struct err *e)
+static int fallback_key(const struct table *t, size_t shards, const struct json_object *row, struct router_key *out,
+                        struct err *e)
 {
     for (size_t i = 0; i < sizeof fallbacks / sizeof fallbacks[0]; i++) {
         const char *name = fallbacks[i].name;
@@ -150,8 +155,8 @@ int router_row(const struct table *t, size_t shards, const struct json_object *r
         if (router_shard_key(t, shards, shard_key, out, e) != 0)
             goto out;
         if (has_value && (own.len != out->text.len || memcmp(buf_text(&own), buf_text(&out->text), own.len) != 0)) {
-            err_set(e, ERR_SHARD_KEY_MISMATCH, "shard_key '%.64s' differs from the row's own %s, '%.64s'", buf_text(&out->text),
-                    column->name, buf_text(&own));
+            err_set(e, ERR_SHARD_KEY_MISMATCH, "shard_key '%.64s' differs from the row's own %s, '%.64s'",
+                    buf_text(&out->text), column->name, buf_text(&own));
             goto out;
         }
         rc = 0;
@@ -163,7 +168,8 @@ int router_row(const struct table *t, size_t shards, const struct json_object *r
         goto out;
     }
     if (column != NULL && column->has_default && !given) {
-        err_set(e, ERR_MISSING_FIELD, "data.%s: the table's shard column would get its default; give it a value, or a shard_key",
+        err_set(e, ERR_MISSING_FIELD,
+                "data.%s: the table's shard column would get its default; give it a value, or a shard_key",
                 column->name);
         goto out;
     }
@@ -194,7 +200,8 @@ static bool is_null(const struct predicate_operand *o)
 static bool is_shard_column(const struct narrowing *n, const struct predicate_operand *o)
 {
     const char *name = n->type != NULL ? n->table->shard_column->name : "";
-    return o->kind == PREDICATE_COLUMN && o->function_count == 0 && table_same_name(o->text, o->len, name, strlen(name));
+    return o->kind == PREDICATE_COLUMN && o->function_count == 0 &&
+           table_same_name(o->text, o->len, name, strlen(name));
 }
 
 /* Appends the key that rows equal to this literal have; false when the literal does not say. */
@@ -215,7 +222,8 @@ static bool literal_key(const struct narrowing *n, const struct predicate_operan
 /* No integer equals a decimal with a fraction: 1.5. */
 static bool is_fraction(const struct narrowing *n, const struct predicate_operand *o)
 {
-    if (!sqltype_is_integer(n->type) || o->kind != PREDICATE_NUMBER || o->type != PREDICATE_DECIMAL || o->function_count != 0)
+    if (!sqltype_is_integer(n->type) || o->kind != PREDICATE_NUMBER || o->type != PREDICATE_DECIMAL ||
+        o->function_count != 0)
         return false;
     const char *point = memchr(o->text, '.', o->len);
     size_t digits = point != NULL ? (size_t)(o->text + o->len - (point + 1)) : 0;
@@ -239,7 +247,8 @@ static struct shardset literal_shards(const struct narrowing *n, const struct pr
     return set;
 }
 
-static struct shardset equal_shards(const struct narrowing *n, const struct predicate_operand *a, const struct predicate_operand *b)
+static struct shardset equal_shards(const struct narrowing *n, const struct predicate_operand *a,
+                                    const struct predicate_operand *b)
 {
     if (is_shard_column(n, a))
         return literal_shards(n, b);
@@ -264,7 +273,8 @@ static bool same_key(const struct narrowing *n, const struct predicate_operand *
 static struct shardset may_be(const struct narrowing *n, const struct predicate_node *node, bool want);
 
 /* OR wanted true, and AND wanted false, hold where one child does; the other two where all do. */
-static struct shardset children_shards(const struct narrowing *n, const struct predicate_node *node, bool want, bool any)
+static struct shardset children_shards(const struct narrowing *n, const struct predicate_node *node, bool want,
+                                       bool any)
 {
     struct shardset set = any ? shardset_none() : shardset_all(n->shards);
     for (size_t i = 0; i < node->child_count; i++) {

@@ -58,6 +58,7 @@ int router_row(const struct table *t, size_t shards, const struct json_object *r
 struct shardset router_condition(const struct table *t, size_t shards, const struct predicate *p);
 
 /* ERR_UNKNOWN_COLUMN unless the table has every column that the condition names. */
-int router_check_columns(const struct table *t, const struct predicate *p, struct err *e) __attribute__((warn_unused_result));
+int router_check_columns(const struct table *t, const struct predicate *p, struct err *e)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -22,7 +22,7 @@ struct step {
 struct change {
     struct exchange x;
     const struct change_kind *kind;
-    bool lenient;              /* if_not_exists, if_exists */
+    bool lenient;                /* if_not_exists, if_exists */
     struct json_object *columns; /* /create-table */
     const char *shard_column;    /* as given, or NULL */
     struct step *steps;          /* one a worker */
@@ -41,7 +41,8 @@ struct change_kind {
 
 static const char *const create_db_members[] = {"db_name", "if_not_exists", NULL};
 static const char *const drop_db_members[] = {"db_name", "if_exists", NULL};
-static const char *const create_table_members[] = {"db_name", "table", "columns", "shard_column", "if_not_exists", NULL};
+static const char *const create_table_members[] = {"db_name",      "table",         "columns",
+                                                   "shard_column", "if_not_exists", NULL};
 static const char *const delete_table_members[] = {"db_name", "table", "if_exists", NULL};
 
 static int read_nothing(struct change *c, struct err *e)
@@ -147,12 +148,12 @@ static int read_create_table(struct change *c, struct err *e)
     return check_shard_column(c, e);
 }
 
-static const struct change_kind create_db = {
-    "/create-db", "/drop-db", "if_not_exists", create_db_members, read_create_db, {ERR_ALREADY_EXISTS}};
-static const struct change_kind drop_db = {
-    "/drop-db", NULL, "if_exists", drop_db_members, read_nothing, {ERR_NO_SUCH_DATABASE}};
-static const struct change_kind create_table = {
-    "/create-table", "/delete-table", "if_not_exists", create_table_members, read_create_table, {ERR_ALREADY_EXISTS}};
+static const struct change_kind create_db = {"/create-db",      "/drop-db",     "if_not_exists",
+                                             create_db_members, read_create_db, {ERR_ALREADY_EXISTS}};
+static const struct change_kind drop_db = {"/drop-db",      NULL,         "if_exists",
+                                           drop_db_members, read_nothing, {ERR_NO_SUCH_DATABASE}};
+static const struct change_kind create_table = {"/create-table",      "/delete-table",   "if_not_exists",
+                                                create_table_members, read_create_table, {ERR_ALREADY_EXISTS}};
 static const struct change_kind delete_table = {
     "/delete-table", NULL, "if_exists", delete_table_members, read_nothing, {ERR_NO_SUCH_TABLE, ERR_NO_SUCH_DATABASE}};
 

@@ -98,10 +98,14 @@ void system_health(struct http *h, void *thread)
         bool up = a->result == FANOUT_ANSWERED;
         bool database_up = up && a->status == 200 && says(a, "database", "up");
         healthy += database_up ? 1 : 0;
-        buf_printf(&workers, "%s{\"shard\":%zu,\"worker\":\"%s\",\"status\":\"%s\",\"database\":\"%s\"", i > 0 ? "," : "", i,
-                   c->workers[i].name, up ? "up" : "down", database_up ? "up" : up ? "down" : "unknown");
+        buf_printf(&workers, "%s{\"shard\":%zu,\"worker\":\"%s\",\"status\":\"%s\",\"database\":\"%s\"",
+                   i > 0 ? "," : "", i, c->workers[i].name, up ? "up" : "down",
+                   database_up ? "up"
+                   : up        ? "down"
+                               : "unknown");
         if (up)
-            buf_printf(&workers, ",\"latency_ms\":%" PRId64 ".%03d}", a->elapsed_us / 1000, (int)(a->elapsed_us % 1000));
+            buf_printf(&workers, ",\"latency_ms\":%" PRId64 ".%03d}", a->elapsed_us / 1000,
+                       (int)(a->elapsed_us % 1000));
         else {
             buf_append_text(&workers, ",\"latency_ms\":null");
             append_member(&workers, "detail", a->detail);
@@ -151,8 +155,8 @@ void system_security_check(struct http *h, void *thread)
     for (size_t i = 0; i < c->worker_count; i++) {
         bool rejected = no_token[i] == 401 && wrong_token[i] == 401;
         secure = secure && rejected;
-        buf_printf(&workers, "%s{\"worker\":\"%s\",\"no_token\":%d,\"wrong_token\":%d,\"rejected\":%s", i > 0 ? "," : "",
-                   c->workers[i].name, no_token[i], wrong_token[i], rejected ? "true" : "false");
+        buf_printf(&workers, "%s{\"worker\":\"%s\",\"no_token\":%d,\"wrong_token\":%d,\"rejected\":%s",
+                   i > 0 ? "," : "", c->workers[i].name, no_token[i], wrong_token[i], rejected ? "true" : "false");
         if (no_token[i] == 0 || wrong_token[i] == 0)
             append_member(&workers, "error", "the worker did not answer, so that nothing is shown");
         buf_append_char(&workers, '}');

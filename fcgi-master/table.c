@@ -79,8 +79,9 @@ static int read_column(const struct json_object *obj, struct table_column *c, st
     size_t len = 0;
     const char *text = json_string(type, &len);
     c->known_type = sqltype_parse(text, len, &c->type);
-    return c->known_type ? 0 : err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered the type '%.*s'",
-                                       len > 40 ? 40 : (int)len, text);
+    return c->known_type ? 0
+                         : err_set(e, ERR_BAD_WORKER_ANSWER, "/describe answered the type '%.*s'",
+                                   len > 40 ? 40 : (int)len, text);
 }
 
 static int read_columns(const struct json_object *body, struct table *t, struct err *e)

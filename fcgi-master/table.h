@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #define TABLE_MAX_COLUMNS 1024 /* as in SQL Server */
-#define TABLE_MAX_TAG 64       /* bytes; it travels in a header */
+#define TABLE_MAX_TAG     64   /* bytes; it travels in a header */
 
 struct table_column {
     char *name;

@@ -313,6 +313,35 @@ static void vectors_route_as_published(void **state)
     assert_true(seen >= 20);
 }
 
+static void keys_have_a_limit(void **state)
+{
+    (void)state;
+    struct table *t = make_table("-");
+    char *body = malloc(ROUTER_MAX_KEY + 100);
+    memset(body, 'x', ROUTER_MAX_KEY + 99);
+    static const struct {
+        const char *before;
+        const char *member;
+    } rows[] = {{"{\"shard_key\":\"", "shard_key"}, {"{\"student_id\":\"", NULL}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        memcpy(body, rows[i].before, strlen(rows[i].before));
+        memcpy(body + strlen(rows[i].before) + ROUTER_MAX_KEY + 1, "\"}", 3);
+        struct json_object *v = read_json(body);
+        struct json_object *shard_key = NULL;
+        if (rows[i].member != NULL)
+            assert_true(json_member(v, rows[i].member, &shard_key));
+        struct err e = ERR_INIT;
+        struct router_key key;
+        router_key_init(&key);
+        assert_int_equal(router_row(t, SHARDS, v, shard_key, &key, &e), -1);
+        assert_int_equal(e.code, shard_key != NULL ? ERR_BAD_FIELD : ERR_BAD_VALUE);
+        router_key_clear(&key);
+        json_free(v);
+    }
+    free(body);
+    table_release(t);
+}
+
 static void descriptions_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -340,7 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_narrow_the_shards),  cmocka_unit_test(unknown_columns_are_refused),
         cmocka_unit_test(inserts_go_by_their_key),       cmocka_unit_test(vectors_route_as_published),
-        cmocka_unit_test(descriptions_that_are_none_are_refused),
+        cmocka_unit_test(keys_have_a_limit),             cmocka_unit_test(descriptions_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
