@@ -318,12 +318,12 @@ static void keys_have_a_limit(void **state)
     (void)state;
     struct table *t = make_table("-");
     char *body = malloc(ROUTER_MAX_KEY + 100);
-    memset(body, 'x', ROUTER_MAX_KEY + 99);
     static const struct {
         const char *before;
         const char *member;
     } rows[] = {{"{\"shard_key\":\"", "shard_key"}, {"{\"student_id\":\"", NULL}};
     for (size_t i = 0; i < COUNT(rows); i++) {
+        memset(body, 'x', ROUTER_MAX_KEY + 99);
         memcpy(body, rows[i].before, strlen(rows[i].before));
         memcpy(body + strlen(rows[i].before) + ROUTER_MAX_KEY + 1, "\"}", 3);
         struct json_object *v = read_json(body);
