@@ -446,12 +446,26 @@ static bool name_parameters(struct session *s, const char *sql, const char *decl
     return true;
 }
 
-static void write_output_parameters(struct session *s, const struct engine_param *params, size_t count, size_t first_ordinal)
+/* The parameters of a call behind those that the procedure itself has. */
+struct values {
+    struct engine_param *params; /* NULL when there are none */
+    size_t count;
+    size_t first; /* the ordinal of the first */
+};
+
+static struct values values_behind(const struct rpc_call *call, size_t fixed)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (params[i].output)
-            token_write_return_value(&s->dialect, (uint16_t)(first_ordinal + i), params[i].name, &params[i].value, params[i].collation,
-                                     next_token(s));
+    if (call->count <= fixed)
+        return (struct values){0};
+    return (struct values){.params = call->params + fixed, .count = call->count - fixed, .first = fixed};
+}
+
+static void write_output_parameters(struct session *s, const struct values *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        const struct engine_param *p = &v->params[i];
+        if (p->output)
+            token_write_return_value(&s->dialect, (uint16_t)(v->first + i), p->name, &p->value, p->collation, next_token(s));
     }
 }
 
@@ -475,17 +489,17 @@ static void call_execute_sql(struct session *s, struct rpc_call *call)
     const char *declarations;
     size_t sql_len;
     size_t declarations_len = 0;
-    size_t fixed = call->count < 2 ? call->count : 2;
+    struct values values = values_behind(call, 2);
     if (!text_parameter(call, 0, &sql, &sql_len)) {
         write_bad_parameter(s, "@statement", "ntext/nchar/nvarchar");
     } else if (!text_parameter(call, 1, &declarations, &declarations_len) && call->count > 1) {
         write_bad_parameter(s, "@params", "ntext/nchar/nvarchar");
-    } else if (name_parameters(s, sql, declarations, declarations_len, call->params + fixed, call->count - fixed)) {
-        if (engine_execute(s->engine, sql, sql_len, call->params + fixed, call->count - fixed) != 0)
+    } else if (name_parameters(s, sql, declarations, declarations_len, values.params, values.count)) {
+        if (engine_execute(s->engine, sql, sql_len, values.params, values.count) != 0)
             return;
     }
     write_status(s);
-    write_output_parameters(s, call->params + fixed, call->count - fixed, fixed);
+    write_output_parameters(s, &values);
 }
 
 /* Prepares parameters 2 (the statement) and 1 (its declarations) of a call. The handle is 0 after an error, which is
@@ -530,13 +544,13 @@ static void call_prepare(struct session *s, struct rpc_call *call)
 static void call_execute(struct session *s, struct rpc_call *call)
 {
     int32_t handle;
-    size_t fixed = call->count < 1 ? call->count : 1;
+    struct values values = values_behind(call, 1);
     if (!int_parameter(call, 0, &handle))
         write_bad_parameter(s, "@handle", "int");
-    else if (engine_execute_prepared(s->engine, handle, call->params + fixed, call->count - fixed) != 0)
+    else if (engine_execute_prepared(s->engine, handle, values.params, values.count) != 0)
         return;
     write_status(s);
-    write_output_parameters(s, call->params + fixed, call->count - fixed, fixed);
+    write_output_parameters(s, &values);
 }
 
 /* sp_prepexec @handle OUTPUT, @params, @stmt, values … */
@@ -545,15 +559,15 @@ static void call_prepexec(struct session *s, struct rpc_call *call)
     int32_t handle;
     const struct engine_column *columns = NULL;
     size_t column_count = 0;
-    size_t fixed = call->count < 3 ? call->count : 3;
+    struct values values = values_behind(call, 3);
     if (prepare(s, call, &handle, &columns, &column_count) != 0)
         return;
-    if (handle != 0 && engine_execute_prepared(s->engine, handle, call->params + fixed, call->count - fixed) != 0)
+    if (handle != 0 && engine_execute_prepared(s->engine, handle, values.params, values.count) != 0)
         return;
     write_status(s);
     if (call->count > 0)
         write_handle(s, &call->params[0], handle);
-    write_output_parameters(s, call->params + fixed, call->count - fixed, fixed);
+    write_output_parameters(s, &values);
 }
 
 /* sp_unprepare @handle */

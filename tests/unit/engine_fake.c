@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define COLUMNS_MAX 64
+#define NUMBER_MAX 10000000
 
 struct engine {
     atomic_int next_spid;
@@ -168,6 +169,12 @@ static int hang(struct engine_session *s)
     return fail(s, 3621, "The statement has been terminated.");
 }
 
+static long number(const char *text)
+{
+    long n = strtol(text, NULL, 10);
+    return n < 0 ? 0 : n > NUMBER_MAX ? NUMBER_MAX : n;
+}
+
 int engine_batch(struct engine_session *s, const char *sql, size_t len)
 {
     char text[ENGINE_MAX_NAME + 1];
@@ -180,9 +187,9 @@ int engine_batch(struct engine_session *s, const char *sql, size_t len)
     if (strncmp(text, "select types", 12) == 0)
         return select_types(s);
     if (strncmp(text, "rows ", 5) == 0)
-        return select_ints(s, 1, strtol(text + 5, NULL, 10));
+        return select_ints(s, 1, number(text + 5));
     if (strncmp(text, "text ", 5) == 0)
-        return select_text(s, strtol(text + 5, NULL, 10));
+        return select_text(s, number(text + 5));
     if (strncmp(text, "fail", 4) == 0)
         return fail(s, 208, "Invalid object name 'fail'.");
     if (strncmp(text, "hang", 4) == 0)
