@@ -98,9 +98,9 @@ static bool take_offset(struct cursor *c, struct moment *m)
     int hours;
     int minutes;
 
-    m->has_offset = true;
-    if (take_char(c, 'Z'))
+    if (take_char(c, 'Z')) /* UTC: every type takes it, as what JavaScript's toISOString() writes */
         return true;
+    m->has_offset = true;
     const bool west = take_char(c, '-');
     if (!west && !take_char(c, '+'))
         return false;

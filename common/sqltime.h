@@ -21,7 +21,7 @@ enum sqltime_result {
 /* Appends the canonical text (see struct sqlvalue) for `t`, a DATE, TIME, DATETIME, DATETIME2 or DATETIMEOFFSET. Fractions
  * are rounded to the type's scale, DATETIME's to 1/300 s, with the carry into the day; TIME goes round at midnight. A
  * datetime stands for its date or its time where the type has only that; a date stands for its midnight. Only
- * DATETIMEOFFSET takes an offset; without one it is +00:00. */
+ * DATETIMEOFFSET takes an offset other than 'Z'; without one it is +00:00. */
 enum sqltime_result sqltime_convert(const struct sqltype *t, const char *text, size_t len, struct buf *out);
 
 #endif
