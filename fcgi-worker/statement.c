@@ -1,13 +1,10 @@
+/* statement.h: what the statements are made of, and those that are nearly constant. */
 #include "fcgi-worker/statement.h"
+#include "fcgi-worker/statement_parts.h"
 
-#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define NVARCHAR_UNITS 4000   /* UTF-16 units of a parameter that is not (MAX) */
-#define VARBINARY_BYTES 8000
 
 void statement_init(struct statement *s)
 {
@@ -42,7 +39,7 @@ int statement_status(const struct statement *s, struct err *e)
 /* ---- Names -------------------------------------------------------------------------------------------------------- */
 
 /* The only place where a name enters SQL text. */
-static void append_name(struct buf *sql, const char *name)
+void statement_append_name(struct buf *sql, const char *name)
 {
     buf_append_char(sql, '[');
     for (const char *p = name; *p != '\0'; p++) {
@@ -53,24 +50,19 @@ static void append_name(struct buf *sql, const char *name)
     buf_append_char(sql, ']');
 }
 
-static void append_object(struct buf *sql, const char *database, const char *schema, const char *object)
+void statement_append_object(struct buf *sql, const char *database, const char *schema, const char *object)
 {
-    append_name(sql, database);
+    statement_append_name(sql, database);
     buf_append_char(sql, '.');
-    append_name(sql, schema);
+    statement_append_name(sql, schema);
     buf_append_char(sql, '.');
-    append_name(sql, object);
-}
-
-static void append_table(struct buf *sql, const struct schema_table *t)
-{
-    append_object(sql, t->database, "dbo", t->name);
+    statement_append_name(sql, object);
 }
 
 /* ---- Parameters --------------------------------------------------------------------------------------------------- */
 
 /* Adds a parameter without a value; the caller writes its "?". NULL when there are too many or memory ran out. */
-static struct statement_param *new_param(struct statement *s, enum statement_bind bind)
+struct statement_param *statement_new_param(struct statement *s, enum statement_bind bind)
 {
     if (s->param_count == STATEMENT_MAX_PARAMS) {
         s->values.failed = true;
@@ -91,7 +83,7 @@ static struct statement_param *new_param(struct statement *s, enum statement_bin
     return p;
 }
 
-static void set_value(struct statement *s, struct statement_param *p, const char *text, size_t len)
+void statement_set_value(struct statement *s, struct statement_param *p, const char *text, size_t len)
 {
     p->null = false;
     p->offset = s->values.len;
@@ -100,616 +92,58 @@ static void set_value(struct statement *s, struct statement_param *p, const char
     buf_append_char(&s->values, '\0');
 }
 
-static void add_name_param(struct statement *s, const char *name)
+void statement_add_name(struct statement *s, const char *name)
 {
-    struct statement_param *p = new_param(s, STATEMENT_NVARCHAR);
+    struct statement_param *p = statement_new_param(s, STATEMENT_NVARCHAR);
     if (p != NULL)
-        set_value(s, p, name, strlen(name));
+        statement_set_value(s, p, name, strlen(name));
     buf_append_char(&s->sql, '?');
-}
-
-/* Does UTF-8 text have more than `limit` UTF-16 units? */
-static bool longer_than(const char *text, size_t len, size_t limit)
-{
-    if (len <= limit)
-        return false;
-    size_t units = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if ((c & 0xC0) != 0x80)
-            units += c >= 0xF0 ? 2 : 1;
-    }
-    return units > limit;
-}
-
-/* How a value is bound that is assigned to a column: by the column's type, so that the server converts nothing but what
- * it converts exactly. Dates and GUIDs go as canonical text, which every server reads alike whatever its settings; MONEY
- * goes as DECIMAL(19,4), BIT as TINYINT because FreeTDS has no NULL of type BIT. VARCHAR goes as NVARCHAR: FreeTDS sends
- * VARCHAR in the server's code page, which the column's need not be. */
-static enum statement_bind bind_of(const struct schema_column *c)
-{
-    static const enum statement_bind binds[SQLTYPE_KINDS] = {
-        [SQLTYPE_TINYINT] = STATEMENT_TINYINT,
-        [SQLTYPE_SMALLINT] = STATEMENT_INT,
-        [SQLTYPE_INT] = STATEMENT_INT,
-        [SQLTYPE_BIGINT] = STATEMENT_BIGINT,
-        [SQLTYPE_BIT] = STATEMENT_TINYINT,
-        [SQLTYPE_DECIMAL] = STATEMENT_DECIMAL,
-        [SQLTYPE_NUMERIC] = STATEMENT_DECIMAL,
-        [SQLTYPE_MONEY] = STATEMENT_DECIMAL,
-        [SQLTYPE_FLOAT] = STATEMENT_FLOAT,
-        [SQLTYPE_REAL] = STATEMENT_FLOAT,
-        [SQLTYPE_CHAR] = STATEMENT_NVARCHAR,
-        [SQLTYPE_VARCHAR] = STATEMENT_NVARCHAR,
-        [SQLTYPE_NCHAR] = STATEMENT_NVARCHAR,
-        [SQLTYPE_NVARCHAR] = STATEMENT_NVARCHAR,
-        [SQLTYPE_TEXT] = STATEMENT_NVARCHAR,
-        [SQLTYPE_DATE] = STATEMENT_NVARCHAR,
-        [SQLTYPE_TIME] = STATEMENT_NVARCHAR,
-        [SQLTYPE_DATETIME] = STATEMENT_NVARCHAR,
-        [SQLTYPE_DATETIME2] = STATEMENT_NVARCHAR,
-        [SQLTYPE_DATETIMEOFFSET] = STATEMENT_NVARCHAR,
-        [SQLTYPE_UNIQUEIDENTIFIER] = STATEMENT_NVARCHAR,
-        [SQLTYPE_BINARY] = STATEMENT_VARBINARY,
-        [SQLTYPE_VARBINARY] = STATEMENT_VARBINARY,
-    };
-    return c->known ? binds[c->type.kind] : STATEMENT_NVARCHAR;
-}
-
-/* Adds the value that a request assigns to a column. */
-static int add_column_param(struct statement *s, const struct schema_column *c, const struct json_object *v, struct err *e)
-{
-    /* a type outside the contract's list takes text and leaves the conversion to the server */
-    static const struct sqltype any_text = {.kind = SQLTYPE_NVARCHAR, .length = SQLTYPE_MAX};
-    struct sqlvalue value;
-    struct buf number;
-    int rc = -1;
-
-    sqlvalue_init(&value);
-    buf_init(&number, STATEMENT_MAX_VALUES);
-    if (sqltype_convert(c->known ? &c->type : &any_text, c->name, v, &value, e) < 0)
-        goto out;
-    const char *text = buf_text(&value.text);
-    size_t len = value.text.len;
-    struct statement_param *p = new_param(s, bind_of(c));
-    if (p == NULL) {
-        rc = statement_status(s, e);
-        goto out;
-    }
-    if (c->known && c->type.kind == SQLTYPE_REAL && !value.null) {
-        /* the text is the shortest for single precision; the parameter is double and must be that very float */
-        buf_printf(&number, "%.9g", (double)strtof(text, NULL));
-        text = buf_text(&number);
-        len = number.len;
-    }
-    p->precision = c->type.precision;
-    p->scale = c->type.scale;
-    if (p->bind == STATEMENT_NVARCHAR && longer_than(text, len, NVARCHAR_UNITS))
-        p->bind = STATEMENT_NVARCHAR_MAX;
-    else if (p->bind == STATEMENT_VARBINARY && len > VARBINARY_BYTES)
-        p->bind = STATEMENT_VARBINARY_MAX;
-    if (!value.null)
-        set_value(s, p, text, len);
-    buf_append_char(&s->sql, '?');
-    rc = statement_status(s, e);
-out:
-    sqlvalue_clear(&value);
-    buf_clear(&number);
-    return rc;
-}
-
-/* ---- Conditions --------------------------------------------------------------------------------------------------- */
-
-struct where {
-    struct statement *s;
-    const struct schema_table *t;
-    struct err *e;
-};
-
-static const struct schema_column *need_column(const struct schema_table *t, const char *name, size_t len, struct err *e)
-{
-    const struct schema_column *c = schema_column_find(t, name, len);
-    if (c == NULL)
-        (void)err_set(e, ERR_UNKNOWN_COLUMN, "table '%s' has no column '%.*s'", t->name, (int)(len < 128 ? len : 128), name);
-    return c;
-}
-
-static int write_column(void *arg, const struct predicate_operand *column, struct buf *out)
-{
-    struct where *w = arg;
-    const struct schema_column *c = need_column(w->t, column->text, column->len, w->e);
-    if (c == NULL)
-        return err_prefix(w->e, "condition");
-    append_name(out, c->name);
-    return 0;
-}
-
-static int write_literal(void *arg, const struct predicate_operand *literal, struct buf *out)
-{
-    static const enum statement_bind binds[] = {
-        [PREDICATE_INT] = STATEMENT_INT,         [PREDICATE_BIGINT] = STATEMENT_BIGINT,
-        [PREDICATE_DECIMAL] = STATEMENT_DECIMAL, [PREDICATE_FLOAT] = STATEMENT_FLOAT,
-        [PREDICATE_VARCHAR] = STATEMENT_VARCHAR, [PREDICATE_NVARCHAR] = STATEMENT_NVARCHAR,
-        [PREDICATE_BIT] = STATEMENT_BIT,
-    };
-    struct where *w = arg;
-    if (literal->kind == PREDICATE_NULLVAL) {
-        buf_append_text(out, "NULL"); /* untyped, as in T-SQL: any column may be compared with it */
-        return 0;
-    }
-    struct statement_param *p = new_param(w->s, binds[literal->type]);
-    if (p == NULL)
-        return err_set(w->e, ERR_INTERNAL, "the condition has too many parameters, or memory ran out");
-    p->precision = literal->precision;
-    p->scale = literal->scale;
-    set_value(w->s, p, literal->text, literal->len);
-    buf_append_char(out, '?');
-    return 0;
-}
-
-/* Ends a statement: its WHERE, then the check of all that was appended. */
-static int finish_with_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
-{
-    if (where != NULL) {
-        struct where w = {.s = s, .t = t, .e = e};
-        const struct predicate_writer writer = {.column = write_column, .literal = write_literal, .arg = &w};
-        buf_append_text(&s->sql, " WHERE ");
-        if (predicate_write_sql(where, &writer, &s->sql) != 0)
-            return e->code != ERR_NONE ? -1 : err_set(e, ERR_INTERNAL, "the condition could not be written");
-    }
-    return statement_status(s, e);
-}
-
-/* ---- Rows --------------------------------------------------------------------------------------------------------- */
-
-/* Finds which columns the result has. */
-static int choose_columns(struct statement *s, const struct schema_table *t, const struct json_object *names, struct err *e)
-{
-    size_t count = names == NULL ? t->column_count : json_array_length(names);
-    if (count == 0)
-        return err_set(e, ERR_BAD_FIELD, "columns: an array of at least one name is expected");
-    if (count > t->column_count)
-        return err_set(e, ERR_BAD_FIELD, "columns: %zu names, but table '%s' has %zu columns", count, t->name, t->column_count);
-    s->columns = calloc(count, sizeof(*s->columns));
-    if (s->columns == NULL)
-        return err_set(e, ERR_INTERNAL, "memory ran out");
-
-    for (size_t i = 0; i < count; i++) {
-        const struct schema_column *c = &t->columns[i];
-        if (names != NULL) {
-            const struct json_object *item = json_array_at(names, i);
-            size_t len;
-            if (json_kind(item) != JSON_STRING)
-                return err_set(e, ERR_BAD_FIELD, "columns[%zu]: a string is expected, not %s", i, json_kind_name(json_kind(item)));
-            const char *name = json_string(item, &len);
-            if ((c = need_column(t, name, len, e)) == NULL)
-                return err_prefix(e, "columns");
-        }
-        for (size_t k = 0; k < s->column_count; k++) {
-            if (s->columns[k] == c)
-                return err_set(e, ERR_BAD_FIELD, "columns: '%s' is named twice", c->name);
-        }
-        s->columns[s->column_count++] = c;
-    }
-    return 0;
-}
-
-int statement_select(struct statement *s, const struct schema_table *t, const struct json_object *columns,
-                     const struct predicate *where, struct err *e)
-{
-    if (choose_columns(s, t, columns, e) < 0)
-        return -1;
-    for (size_t i = 0; i < s->column_count; i++) {
-        buf_append_text(&s->sql, i == 0 ? "SELECT " : ", ");
-        append_name(&s->sql, s->columns[i]->name);
-    }
-    buf_append_text(&s->sql, " FROM ");
-    append_table(&s->sql, t);
-    return finish_with_where(s, t, where, e);
-}
-
-int statement_count(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
-{
-    buf_append_text(&s->sql, "SELECT COUNT_BIG(*) FROM ");
-    append_table(&s->sql, t);
-    return finish_with_where(s, t, where, e);
-}
-
-int statement_delete(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
-{
-    assert(where != NULL); /* a DELETE of all rows must not be one forgotten argument away */
-    buf_append_text(&s->sql, "DELETE FROM ");
-    append_table(&s->sql, t);
-    return finish_with_where(s, t, where, e);
-}
-
-/* The columns that an object of values names, with their values, in the order of the object. */
-struct assignment {
-    const struct schema_column *column;
-    struct json_object *value;
-};
-
-/* *out is an array of at least one element that the caller frees. ERR_UNKNOWN_COLUMN, and ERR_BAD_FIELD for two members
- * that name one column. */
-static int read_assignments(const struct schema_table *t, const struct json_object *obj, struct assignment **out, size_t *count,
-                            struct err *e)
-{
-    struct json_iter it = {0};
-    const char *name;
-    struct json_object *value;
-    size_t n = 0;
-
-    struct assignment *list = calloc(t->column_count + 1, sizeof(*list));
-    if (list == NULL)
-        return err_set(e, ERR_INTERNAL, "memory ran out");
-    while (json_next(obj, &it, &name, &value)) {
-        const struct schema_column *c = need_column(t, name, strlen(name), e);
-        if (c == NULL)
-            goto fail;
-        for (size_t i = 0; i < n; i++) {
-            if (list[i].column == c) {
-                (void)err_set(e, ERR_BAD_FIELD, "column '%s' is named twice", c->name);
-                goto fail;
-            }
-        }
-        list[n++] = (struct assignment){.column = c, .value = value};
-    }
-    *out = list;
-    *count = n;
-    return 0;
-fail:
-    free(list);
-    return -1;
-}
-
-int statement_update(struct statement *s, const struct schema_table *t, const struct json_object *set, const struct predicate *where,
-                     struct err *e)
-{
-    struct assignment *list = NULL;
-    size_t count = 0;
-
-    assert(where != NULL);
-    if (read_assignments(t, set, &list, &count, e) < 0)
-        goto fail;
-    if (count == 0) {
-        (void)err_set(e, ERR_BAD_FIELD, "at least one column is expected");
-        goto fail;
-    }
-    buf_append_text(&s->sql, "UPDATE ");
-    append_table(&s->sql, t);
-    for (size_t i = 0; i < count; i++) {
-        if (list[i].column == t->shard_column) {
-            (void)err_set(e, ERR_UNSAFE_STATEMENT, "column '%s' is the shard column, which tells where a row is and cannot be changed",
-                          t->shard_column->name);
-            goto fail;
-        }
-        buf_append_text(&s->sql, i == 0 ? " SET " : ", ");
-        append_name(&s->sql, list[i].column->name);
-        buf_append_text(&s->sql, " = ");
-        if (add_column_param(s, list[i].column, list[i].value, e) < 0)
-            goto fail;
-    }
-    free(list);
-    return finish_with_where(s, t, where, e);
-fail:
-    free(list);
-    return err_prefix(e, "set");
-}
-
-/* ---- Inserts ------------------------------------------------------------------------------------------------------ */
-
-void statement_list_clear(struct statement_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        statement_clear(&list->items[i]);
-    free(list->items);
-    *list = (struct statement_list){0};
-}
-
-static struct statement *list_add(struct statement_list *list, struct err *e)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
-        struct statement *grown = reallocarray(list->items, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            (void)err_set(e, ERR_INTERNAL, "memory ran out");
-            return NULL;
-        }
-        list->items = grown;
-        list->capacity = capacity;
-    }
-    struct statement *s = &list->items[list->count++];
-    statement_init(s);
-    return s;
-}
-
-/* The INSERT that rows are being added to. */
-struct open_insert {
-    struct statement *s; /* NULL before the first */
-    struct assignment *columns; /* of its rows */
-    size_t count;
-    size_t rows;
-};
-
-/* Can a row with these columns become one more line of the open statement's VALUES? */
-static bool fits(const struct open_insert *open, const struct assignment *row, size_t count)
-{
-    if (open->s == NULL || count == 0 || count != open->count || open->rows == STATEMENT_MAX_INSERT_ROWS
-        || open->s->param_count + count > STATEMENT_MAX_PARAMS)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (row[i].column != open->columns[i].column)
-            return false;
-    }
-    return true;
-}
-
-static int start_insert(struct statement_list *list, struct open_insert *open, const struct schema_table *t,
-                        const struct assignment *row, size_t count, struct err *e)
-{
-    if ((open->s = list_add(list, e)) == NULL)
-        return -1;
-    open->rows = 0;
-    buf_append_text(&open->s->sql, "INSERT INTO ");
-    append_table(&open->s->sql, t);
-    if (count == 0) {
-        buf_append_text(&open->s->sql, " DEFAULT VALUES");
-        return statement_status(open->s, e);
-    }
-    for (size_t i = 0; i < count; i++) {
-        buf_append_text(&open->s->sql, i == 0 ? " (" : ", ");
-        append_name(&open->s->sql, row[i].column->name);
-    }
-    buf_append_text(&open->s->sql, ") VALUES ");
-    return 0;
-}
-
-/* A member of an object has any order; statements are shared by rows whose columns are the same in any order. */
-static int by_column(const void *a, const void *b)
-{
-    const struct schema_column *x = ((const struct assignment *)a)->column, *y = ((const struct assignment *)b)->column;
-    return (x > y) - (x < y);
-}
-
-static int add_row(struct statement_list *list, struct open_insert *open, const struct schema_table *t, const struct json_object *data,
-                   struct err *e)
-{
-    struct assignment *row = NULL;
-    size_t count = 0;
-    int rc = -1;
-
-    if (json_kind(data) != JSON_OBJECT)
-        return err_set(e, ERR_BAD_FIELD, "an object of column values is expected, not %s", json_kind_name(json_kind(data)));
-    if (read_assignments(t, data, &row, &count, e) < 0)
-        goto out;
-    qsort(row, count, sizeof(*row), by_column);
-    if (!fits(open, row, count)) {
-        if (start_insert(list, open, t, row, count, e) < 0)
-            goto out;
-    }
-    if (count > 0) {
-        buf_append_text(&open->s->sql, open->rows == 0 ? "(" : ", (");
-        for (size_t i = 0; i < count; i++) {
-            if (i > 0)
-                buf_append_text(&open->s->sql, ", ");
-            if (add_column_param(open->s, row[i].column, row[i].value, e) < 0)
-                goto out;
-        }
-        buf_append_char(&open->s->sql, ')');
-    }
-    free(open->columns);
-    open->columns = row;
-    open->count = count;
-    open->rows++;
-    row = NULL;
-    rc = statement_status(open->s, e);
-out:
-    free(row);
-    return rc;
-}
-
-int statement_inserts(struct statement_list *list, const struct schema_table *t, const struct json_object *data, struct err *e)
-{
-    struct open_insert open = {0};
-    int rc = 0;
-
-    if (json_kind(data) != JSON_ARRAY) {
-        if ((rc = add_row(list, &open, t, data, e)) < 0)
-            (void)err_prefix(e, "data");
-    } else if (json_array_length(data) == 0) {
-        rc = err_set(e, ERR_BAD_FIELD, "data: at least one row is expected");
-    }
-    for (size_t i = 0; rc == 0 && json_kind(data) == JSON_ARRAY && i < json_array_length(data); i++) {
-        rc = add_row(list, &open, t, json_array_at(data, i), e);
-        if (rc < 0)
-            (void)err_prefix(e, "data[%zu]", i);
-    }
-    free(open.columns);
-    return rc;
 }
 
 /* ---- Schema changes ----------------------------------------------------------------------------------------------- */
 
-/* A string shard column gets a binary collation, so that what SQL calls equal is what hashes alike. */
-static const char *shard_collation(const struct sqltype *t)
-{
-    if (!sqltype_is_string(t))
-        return NULL;
-    return sqltype_is_unicode(t) ? "Latin1_General_100_BIN2" : "Latin1_General_100_BIN2_UTF8";
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    return strcasecmp(a, b) == 0;
-}
-
-static bool has_member(const struct json_object *columns, const char *wanted, const char **name)
-{
-    struct json_iter it = {0};
-    struct json_object *value;
-    while (json_next(columns, &it, name, &value)) {
-        if (same_name(*name, wanted))
-            return true;
-    }
-    return false;
-}
-
-/* Finds the effective shard column: the named one, else student_id, else user_id, else none (*name is NULL). */
-static int find_shard_column(const struct statement_table_spec *spec, const char **name, struct err *e)
-{
-    static const char *const rule[] = {"student_id", "user_id"};
-    if (spec->shard_column != NULL) {
-        if (!has_member(spec->columns, spec->shard_column, name))
-            return err_set(e, ERR_UNKNOWN_COLUMN, "shard_column: columns has no '%.128s'", spec->shard_column);
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof(rule) / sizeof(rule[0]); i++) {
-        if (has_member(spec->columns, rule[i], name))
-            return 0;
-    }
-    *name = NULL;
-    return 0;
-}
-
-/* Parses and writes one column. `shard` tells that it is the shard column. */
-static int write_new_column(struct buf *sql, const char *name, const struct json_object *type, bool shard, bool *primary_key,
-                            struct err *e)
-{
-    struct sqltype_column column = {0};
-    struct buf whole, bare;
-    size_t len;
-    int rc = -1;
-
-    buf_init(&whole, STATEMENT_MAX_SQL);
-    buf_init(&bare, STATEMENT_MAX_SQL);
-    if (json_kind(type) != JSON_STRING)
-        return err_set(e, ERR_BAD_TYPE, "column '%s': a type is expected as a string, not %s", name, json_kind_name(json_kind(type)));
-    const char *text = json_string(type, &len);
-    if (sqltype_parse_column(name, text, len, &column, e) < 0)
-        return -1;
-    if (shard && !sqltype_can_shard(&column.type)) {
-        (void)err_set(e, ERR_BAD_TYPE, "column '%s' is the shard column, which cannot be of type %s", name, sqltype_name(column.type.kind));
-        goto out;
-    }
-    if (shard && column.has_default) {
-        (void)err_set(e, ERR_BAD_FIELD, "column '%s' is the shard column, which cannot have a DEFAULT: it would put rows where their key does not lead",
-                      name);
-        goto out;
-    }
-    /* COLLATE belongs between the type and its clauses */
-    sqltype_column_write(&column, &whole);
-    sqltype_write(&column.type, &bare);
-    if (buf_status(&whole) < 0 || buf_status(&bare) < 0) {
-        (void)err_set(e, ERR_INTERNAL, "memory ran out");
-        goto out;
-    }
-    assert(whole.len >= bare.len && memcmp(whole.data, bare.data, bare.len) == 0);
-    append_name(sql, name);
-    buf_append_char(sql, ' ');
-    buf_append(sql, bare.data, bare.len);
-    if (shard && shard_collation(&column.type) != NULL)
-        buf_printf(sql, " COLLATE %s", shard_collation(&column.type));
-    buf_append_text(sql, whole.data + bare.len);
-    *primary_key = column.primary_key;
-    rc = 0;
-out:
-    sqltype_column_clear(&column);
-    buf_clear(&whole);
-    buf_clear(&bare);
-    return rc;
-}
-
-/* A member whose name differs from an earlier one only in case would be the same column. */
-static int check_new_name(const struct json_object *columns, const char *name, struct err *e)
-{
-    struct json_iter it = {0};
-    const char *other;
-    struct json_object *value;
-
-    if (sqltype_check_name("columns", name, strlen(name), e) < 0)
-        return -1;
-    while (json_next(columns, &it, &other, &value) && other != name) {
-        if (strcmp(other, name) == 0)
-            break;
-        if (same_name(other, name))
-            return err_set(e, ERR_BAD_NAME, "columns: '%s' and '%s' differ only in case", other, name);
-    }
-    return 0;
-}
-
-int statement_create_table(struct statement *s, const struct statement_table_spec *spec, struct buf *shard, struct err *e)
-{
-    struct json_iter it = {0};
-    const char *name, *shard_name;
-    struct json_object *type;
-    size_t count = 0, primary_keys = 0;
-
-    if (find_shard_column(spec, &shard_name, e) < 0)
-        return -1;
-    buf_append_text(&s->sql, "CREATE TABLE ");
-    append_object(&s->sql, spec->database, "dbo", spec->table);
-    while (json_next(spec->columns, &it, &name, &type)) {
-        bool is_shard = shard_name != NULL && strcmp(name, shard_name) == 0, primary_key = false;
-        if (count == STATEMENT_MAX_COLUMNS)
-            return err_set(e, ERR_BAD_FIELD, "columns: more than %d", STATEMENT_MAX_COLUMNS);
-        if (check_new_name(spec->columns, name, e) < 0)
-            return -1;
-        buf_append_text(&s->sql, count++ == 0 ? " (" : ", ");
-        if (write_new_column(&s->sql, name, type, is_shard, &primary_key, e) < 0)
-            return -1;
-        if (primary_key && ++primary_keys > 1)
-            return err_set(e, ERR_BAD_TYPE, "column '%s': a table has only one PRIMARY KEY", name);
-    }
-    if (count == 0)
-        return err_set(e, ERR_BAD_FIELD, "columns: at least one column is expected");
-    buf_append_char(&s->sql, ')');
-    if (shard_name != NULL)
-        buf_append_text(shard, shard_name);
-    return statement_status(s, e);
-}
-
 void statement_drop_table(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "DROP TABLE ");
-    append_object(&s->sql, database, "dbo", table);
+    statement_append_object(&s->sql, database, "dbo", table);
 }
 
 void statement_create_database(struct statement *s, const char *database)
 {
     buf_append_text(&s->sql, "CREATE DATABASE ");
-    append_name(&s->sql, database);
+    statement_append_name(&s->sql, database);
 }
 
 void statement_drop_database(struct statement *s, const char *database)
 {
     buf_append_text(&s->sql, "DROP DATABASE ");
-    append_name(&s->sql, database);
+    statement_append_name(&s->sql, database);
 }
 
 void statement_gw_create(struct statement *s, const char *database)
 {
     buf_append_text(&s->sql, "CREATE TABLE ");
-    append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
+    statement_append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
     buf_append_text(&s->sql, " ([table_name] NVARCHAR(128) NOT NULL PRIMARY KEY, [shard_column] NVARCHAR(128) NOT NULL)");
 }
 
 void statement_gw_insert(struct statement *s, const char *database, const char *table, const char *shard_column)
 {
     buf_append_text(&s->sql, "INSERT INTO ");
-    append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
+    statement_append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
     buf_append_text(&s->sql, " ([table_name], [shard_column]) VALUES (");
-    add_name_param(s, table);
+    statement_add_name(s, table);
     buf_append_text(&s->sql, ", ");
-    add_name_param(s, shard_column);
+    statement_add_name(s, shard_column);
     buf_append_char(&s->sql, ')');
 }
 
 void statement_gw_delete(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "DELETE FROM ");
-    append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
+    statement_append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
     buf_append_text(&s->sql, " WHERE [table_name] = ");
-    add_name_param(s, table);
+    statement_add_name(s, table);
 }
 
 /* ---- The catalogue ------------------------------------------------------------------------------------------------ */
@@ -717,33 +151,33 @@ void statement_gw_delete(struct statement *s, const char *database, const char *
 void statement_find_database(struct statement *s, const char *database)
 {
     buf_append_text(&s->sql, "SELECT [name] FROM [sys].[databases] WHERE [name] = ");
-    add_name_param(s, database);
+    statement_add_name(s, database);
 }
 
 void statement_find_table(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "SELECT TABLE_NAME FROM ");
-    append_object(&s->sql, database, "INFORMATION_SCHEMA", "TABLES");
+    statement_append_object(&s->sql, database, "INFORMATION_SCHEMA", "TABLES");
     buf_append_text(&s->sql, " WHERE TABLE_SCHEMA = 'dbo' AND TABLE_NAME = ");
-    add_name_param(s, table);
+    statement_add_name(s, table);
 }
 
 void statement_list_columns(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, "
                              "DATETIME_PRECISION, IS_NULLABLE, COLUMN_DEFAULT, COLLATION_NAME FROM ");
-    append_object(&s->sql, database, "INFORMATION_SCHEMA", "COLUMNS");
+    statement_append_object(&s->sql, database, "INFORMATION_SCHEMA", "COLUMNS");
     buf_append_text(&s->sql, " WHERE TABLE_SCHEMA = 'dbo' AND TABLE_NAME = ");
-    add_name_param(s, table);
+    statement_add_name(s, table);
     buf_append_text(&s->sql, " ORDER BY ORDINAL_POSITION");
 }
 
 void statement_find_shard_column(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "SELECT [shard_column] FROM ");
-    append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
+    statement_append_object(&s->sql, database, "dbo", STATEMENT_GW_TABLES);
     buf_append_text(&s->sql, " WHERE [table_name] = ");
-    add_name_param(s, table);
+    statement_add_name(s, table);
 }
 
 /* ---- A connection's own statements -------------------------------------------------------------------------------- */

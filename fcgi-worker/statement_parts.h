@@ -1,0 +1,20 @@
+/* How the files of statement.h write names and parameters; for them alone. */
+#ifndef SHARDGATE_WORKER_STATEMENT_PARTS_H
+#define SHARDGATE_WORKER_STATEMENT_PARTS_H
+
+#include "fcgi-worker/statement.h"
+
+/* Appends a name in brackets: the only place where one enters SQL text. */
+void statement_append_name(struct buf *sql, const char *name);
+/* Appends [database].[schema].[object]. */
+void statement_append_object(struct buf *sql, const char *database, const char *schema, const char *object);
+
+/* Adds a parameter, NULL until it is given a value; the caller writes its "?". Returns NULL, and the statement has failed,
+ * when there are too many or memory ran out. What it returns lives until the next call. */
+struct statement_param *statement_new_param(struct statement *s, enum statement_bind bind);
+void statement_set_value(struct statement *s, struct statement_param *p, const char *text, size_t len);
+
+/* Appends "?" and the parameter whose value is a name. */
+void statement_add_name(struct statement *s, const char *name);
+
+#endif
