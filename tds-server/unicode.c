@@ -97,7 +97,7 @@ static void append_mapped(const char *s, size_t len, int32_t (*map)(int32_t), st
         char mapped[4];
         size_t n = unicode_decode(s + i, len - i, &code);
         size_t written = code < 0 ? 0 : unicode_encode(map(code), mapped);
-        if (written > 0)
+        if (written > 0 && written <= n)
             buf_append(out, mapped, written);
         else
             buf_append(out, s + i, n);

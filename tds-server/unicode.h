@@ -33,7 +33,8 @@ bool unicode_is_space(int32_t code);
 int32_t unicode_lower(int32_t code);
 int32_t unicode_upper(int32_t code);
 
-/* Appends the text in lower or upper case, character by character (no character changes into several). */
+/* Appends the text in lower or upper case, character by character: none changes into several, and none into a longer one
+ * (ß stays), so that the result fits wherever the text did. */
 void unicode_append_lower(const char *s, size_t len, struct buf *out);
 void unicode_append_upper(const char *s, size_t len, struct buf *out);
 
