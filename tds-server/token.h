@@ -21,7 +21,6 @@ enum token_done {
 enum token_done_status {
     DONE_MORE = 0x01,
     DONE_ERROR = 0x02,
-    DONE_IN_TRANSACTION = 0x04,
     DONE_COUNT = 0x10,
     DONE_ATTENTION = 0x20,
 };
