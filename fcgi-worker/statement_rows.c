@@ -117,8 +117,13 @@ struct where {
 static const struct schema_column *need_column(const struct schema_table *t, const char *name, size_t len, struct err *e)
 {
     const struct schema_column *c = schema_column_find(t, name, len);
-    if (c == NULL)
-        (void)err_set(e, ERR_UNKNOWN_COLUMN, "table '%s' has no column '%.*s'", t->name, (int)(len < 128 ? len : 128), name);
+    if (c == NULL) {
+        struct buf quoted;
+        buf_init(&quoted, ERR_DETAIL_MAX);
+        err_quote(&quoted, name, len);
+        (void)err_set(e, ERR_UNKNOWN_COLUMN, "table '%s' has no column %s", t->name, buf_text(&quoted));
+        buf_clear(&quoted);
+    }
     return c;
 }
 
