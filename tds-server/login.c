@@ -29,12 +29,12 @@ enum {
 };
 
 #define INTEGRATED_SECURITY 0x80 /* of option flags 2 */
-#define CHANGE_PASSWORD 0x01     /* of option flags 3 */
-#define HAS_EXTENSION 0x10       /* of option flags 3 */
-#define FEATURE_FEDAUTH 0x02
-#define FEATURE_UTF8 0x0A
-#define FEATURE_END 0xFF
-#define FEATURES_MAX 64
+#define CHANGE_PASSWORD     0x01 /* of option flags 3 */
+#define HAS_EXTENSION       0x10 /* of option flags 3 */
+#define FEATURE_FEDAUTH     0x02
+#define FEATURE_UTF8        0x0A
+#define FEATURE_END         0xFF
+#define FEATURES_MAX        64
 
 int login_read_prelogin(const void *data, size_t len, enum login_encryption *encryption)
 {
@@ -43,16 +43,20 @@ int login_read_prelogin(const void *data, size_t len, enum login_encryption *enc
     *encryption = ENCRYPTION_NOT_SUP;
     for (;;) {
         uint8_t option = reader_u8(&r);
-        if (r.failed)
+        if (r.failed) {
             return -1;
-        if (option == PRELOGIN_END)
+        }
+        if (option == PRELOGIN_END) {
             return 0;
+        }
         uint16_t offset = reader_u16be(&r);
         uint16_t size = reader_u16be(&r);
-        if (r.failed || offset > len || size > len - offset)
+        if (r.failed || offset > len || size > len - offset) {
             return -1;
-        if (option == PRELOGIN_ENCRYPTION && size >= 1)
+        }
+        if (option == PRELOGIN_ENCRYPTION && size >= 1) {
             *encryption = (enum login_encryption)(((const unsigned char *)data)[offset] & 3);
+        }
     }
 }
 
@@ -60,12 +64,33 @@ void login_write_prelogin(enum login_encryption encryption, struct buf *out)
 {
     /* Each option: its number, where its data are, how long they are; then the data. The version comes first. */
     const unsigned char answer[] = {
-        PRELOGIN_VERSION,    0, 21, 0, 6, /* 15.0.2000.0 */
-        PRELOGIN_ENCRYPTION, 0, 27, 0, 1,
-        PRELOGIN_INSTANCE,   0, 28, 0, 1, /* 0: it is the one the client asked for */
-        PRELOGIN_MARS,       0, 29, 0, 1, /* 0: off */
+        PRELOGIN_VERSION,
+        0,
+        21,
+        0,
+        6, /* 15.0.2000.0 */
+        PRELOGIN_ENCRYPTION,
+        0,
+        27,
+        0,
+        1,
+        PRELOGIN_INSTANCE,
+        0,
+        28,
+        0,
+        1, /* 0: it is the one the client asked for */
+        PRELOGIN_MARS,
+        0,
+        29,
+        0,
+        1, /* 0: off */
         PRELOGIN_END,
-        15, 0, 0x07, 0xD0, 0, 0,
+        15,
+        0,
+        0x07,
+        0xD0,
+        0,
+        0,
         (unsigned char)encryption,
         0,
         0,
@@ -82,8 +107,9 @@ static int read_text(const unsigned char *data, size_t len, size_t at, bool scra
         out[0] = '\0';
         return 0;
     }
-    if (offset > len || size > len - offset || size > LOGIN_TEXT_MAX * 2)
+    if (offset > len || size > len - offset || size > LOGIN_TEXT_MAX * 2) {
         return -1;
+    }
     unsigned char text[LOGIN_TEXT_MAX * 2];
     memcpy(text, data + offset, size);
     if (scrambled) { /* nibbles swapped, then XOR 0xA5: taken back in the other order (2.2.6.4) */
@@ -103,26 +129,32 @@ static int read_features(const unsigned char *data, size_t len, struct login *ou
 {
     size_t offset = reader_get_u16le(data + AT_EXTENSION);
     size_t size = reader_get_u16le(data + AT_EXTENSION + 2);
-    if (size < 4 || offset > len || size > len - offset)
+    if (size < 4 || offset > len || size > len - offset) {
         return -1;
+    }
     size_t features = reader_get_u32le(data + offset);
-    if (features > len)
+    if (features > len) {
         return -1;
+    }
     struct reader r;
     reader_init(&r, data + features, len - features);
     out->has_features = true;
     for (int i = 0; i < FEATURES_MAX; i++) {
         uint8_t feature = reader_u8(&r);
-        if (!r.failed && feature == FEATURE_END)
+        if (!r.failed && feature == FEATURE_END) {
             return 0;
+        }
         uint32_t feature_len = reader_u32le(&r);
         const unsigned char *p = reader_bytes(&r, feature_len);
-        if (p == NULL)
+        if (p == NULL) {
             return -1;
-        if (feature == FEATURE_UTF8)
+        }
+        if (feature == FEATURE_UTF8) {
             out->dialect.utf8 = feature_len >= 1 && (p[0] & 1) != 0;
-        if (feature == FEATURE_FEDAUTH)
+        }
+        if (feature == FEATURE_FEDAUTH) {
             out->federated = true;
+        }
     }
     return -1;
 }
@@ -146,8 +178,9 @@ int login_read(const void *data, size_t len, struct login *out)
 {
     *out = (struct login){0};
     const unsigned char *p = data;
-    if (len < LOGIN7_MIN || reader_get_u32le(p) > len || reader_get_u32le(p) < LOGIN7_MIN)
+    if (len < LOGIN7_MIN || reader_get_u32le(p) > len || reader_get_u32le(p) < LOGIN7_MIN) {
         return -1;
+    }
     len = reader_get_u32le(p);
     out->tds_version = reader_get_u32le(p + AT_VERSION);
     out->dialect.version = dialect_of(out->tds_version);
@@ -155,12 +188,15 @@ int login_read(const void *data, size_t len, struct login *out)
     out->packet_size = reader_get_u32le(p + AT_PACKET_SIZE);
     out->integrated = (p[AT_OPTION_FLAGS_2] & INTEGRATED_SECURITY) != 0;
     if (read_text(p, len, AT_USER, false, out->user) != 0 || read_text(p, len, AT_PASSWORD, true, out->password) != 0 ||
-        read_text(p, len, AT_DATABASE, false, out->database) != 0 || read_text(p, len, AT_APPLICATION, false, out->application) != 0)
+        read_text(p, len, AT_DATABASE, false, out->database) != 0 || read_text(p, len, AT_APPLICATION, false, out->application) != 0) {
         return -1;
-    if (out->dialect.version >= DIALECT_72)
+    }
+    if (out->dialect.version >= DIALECT_72) {
         out->change_password = (p[AT_OPTION_FLAGS_3] & CHANGE_PASSWORD) != 0;
-    if (out->dialect.version >= DIALECT_74 && (p[AT_OPTION_FLAGS_3] & HAS_EXTENSION) != 0)
+    }
+    if (out->dialect.version >= DIALECT_74 && (p[AT_OPTION_FLAGS_3] & HAS_EXTENSION) != 0) {
         return read_features(p, len, out);
+    }
     return 0;
 }
 

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EXIT_USAGE 64  /* as in sysexits.h */
+#define EXIT_USAGE  64 /* as in sysexits.h */
 #define EXIT_CONFIG 78
 
 struct options {
@@ -48,8 +48,9 @@ static bool parse_number(const char *text, int least, int most, int *out)
     char *end;
     errno = 0;
     long v = strtol(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || v < least || v > most)
+    if (errno != 0 || end == text || *end != '\0' || v < least || v > most) {
         return false;
+    }
     *out = (int)v;
     return true;
 }
@@ -57,7 +58,14 @@ static bool parse_number(const char *text, int least, int most, int *out)
 /* 0, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { DATA = 1, BIND, PORT, USER, PASSWORD_FILE, MAX_CONNECTIONS, NO_SYNC, HELP };
+    enum { DATA = 1,
+           BIND,
+           PORT,
+           USER,
+           PASSWORD_FILE,
+           MAX_CONNECTIONS,
+           NO_SYNC,
+           HELP };
     static const struct option known[] = {
         {"data", required_argument, NULL, DATA},
         {"bind", required_argument, NULL, BIND},
@@ -118,12 +126,14 @@ static int read_password(const char *path, char password[LOGIN_TEXT_BYTES + 1])
         log_error("%s: %s", path, strerror(errno));
         return -1;
     }
-    if (fstat(fileno(f), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    if (fstat(fileno(f), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         log_warning("%s: others than its owner may use this file", path);
+    }
     bool good = fgets(password, LOGIN_TEXT_BYTES + 1, f) != NULL;
     fclose(f);
-    if (good)
+    if (good) {
         password[strcspn(password, "\r\n")] = '\0';
+    }
     if (!good || password[0] == '\0') {
         log_error("%s: there is no password in it", path);
         return -1;
@@ -181,8 +191,9 @@ out:
     }
     server_free(server);
     watch_stop(settings.watch);
-    if (settings.engine != NULL)
+    if (settings.engine != NULL) {
         engine_close(settings.engine);
+    }
     return status;
 }
 
@@ -193,11 +204,13 @@ int main(int argc, char **argv)
     sigset_t stop_signals;
 
     int status = parse_options(argc, argv, &o);
-    if (status != 0)
+    if (status != 0) {
         return status;
+    }
     log_open("shardgate-tdsd");
-    if (read_password(o.password_file, password) != 0)
+    if (read_password(o.password_file, password) != 0) {
         return EXIT_CONFIG;
+    }
 
     /* Blocked in every thread: only sigwait takes them. */
     sigemptyset(&stop_signals);

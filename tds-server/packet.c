@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define DRAIN_FROM ((size_t)32 << 10)  /* bytes of an answer that are worth a system call before its end */
+#define DRAIN_FROM  ((size_t)32 << 10)  /* bytes of an answer that are worth a system call before its end */
 #define KEEP_MEMORY ((size_t)256 << 10) /* a buffer that grew larger for one answer is given back */
 
 void packet_stream_init(struct packet_stream *s, struct transport *t)
@@ -30,8 +30,9 @@ static enum packet_result fill(struct packet_stream *s, size_t len)
     }
     while (s->input_end - s->input_at < len) {
         ssize_t got = s->transport->read(s->transport, s->input + s->input_end, sizeof s->input - s->input_end);
-        if (got <= 0)
+        if (got <= 0) {
             return PACKET_CLOSED;
+        }
         s->input_end += (size_t)got;
     }
     return PACKET_OK;
@@ -39,8 +40,8 @@ static enum packet_result fill(struct packet_stream *s, size_t len)
 
 static bool is_request(unsigned type)
 {
-    static const unsigned char types[] = {PACKET_BATCH,       PACKET_RPC,    PACKET_ATTENTION, PACKET_BULK,
-                                          PACKET_TRANSACTION, PACKET_LOGIN7, PACKET_SSPI,      PACKET_PRELOGIN};
+    static const unsigned char types[] = {PACKET_BATCH, PACKET_RPC, PACKET_ATTENTION, PACKET_BULK,
+                                          PACKET_TRANSACTION, PACKET_LOGIN7, PACKET_SSPI, PACKET_PRELOGIN};
     return memchr(types, (int)type, sizeof types) != NULL;
 }
 
@@ -51,21 +52,25 @@ enum packet_result packet_read_message(struct packet_stream *s, size_t max, stru
     buf_reset(&out->data);
     for (;;) {
         enum packet_result result = fill(s, PACKET_HEADER);
-        if (result != PACKET_OK)
+        if (result != PACKET_OK) {
             return result;
+        }
         const unsigned char *header = s->input + s->input_at;
         unsigned type = header[0];
         unsigned status = header[1];
         size_t len = (size_t)header[2] << 8 | header[3];
-        if (!is_request(type) || len < PACKET_HEADER || len > PACKET_SIZE_MAX)
+        if (!is_request(type) || len < PACKET_HEADER || len > PACKET_SIZE_MAX) {
             return PACKET_MALFORMED;
+        }
         result = fill(s, len);
-        if (result != PACKET_OK)
+        if (result != PACKET_OK) {
             return result;
+        }
         const unsigned char *data = s->input + s->input_at + PACKET_HEADER;
         s->input_at += len;
-        if (s->input_at == s->input_end)
+        if (s->input_at == s->input_end) {
             s->input_at = s->input_end = 0;
+        }
 
         if (first || (type == PACKET_ATTENTION && out->type != PACKET_ATTENTION)) {
             /* An attention in the middle of a message gives the message up. */
@@ -81,8 +86,9 @@ enum packet_result packet_read_message(struct packet_stream *s, size_t max, stru
             too_long = true;
             buf_clear(&out->data);
         }
-        if (!too_long)
+        if (!too_long) {
             buf_append(&out->data, data, len - PACKET_HEADER);
+        }
         if ((status & PACKET_END) != 0) {
             out->status |= status & PACKET_IGNORE;
             return too_long || buf_status(&out->data) != 0 ? PACKET_TOO_LONG : PACKET_OK;
@@ -120,8 +126,9 @@ static int send_packets(struct packet_stream *s, size_t len, bool end)
             buf_append(&s->framed, s->pending.data + at, part);
             at += part;
         } while (at < len && s->framed.len < DRAIN_FROM);
-        if (buf_status(&s->framed) != 0 || s->transport->write(s->transport, s->framed.data, s->framed.len) != 0)
+        if (buf_status(&s->framed) != 0 || s->transport->write(s->transport, s->framed.data, s->framed.len) != 0) {
             return -1;
+        }
     } while (at < len);
     return 0;
 }
@@ -131,28 +138,34 @@ static int flush(struct packet_stream *s, bool end)
 {
     size_t room = s->packet_size - PACKET_HEADER;
     size_t len = end ? s->pending.len : s->pending.len / room * room;
-    if (buf_status(&s->pending) != 0)
+    if (buf_status(&s->pending) != 0) {
         s->broken = true; /* part of a token may be missing: the client must not see the answer end well */
-    if (!s->broken && (len > 0 || end) && send_packets(s, len, end) != 0)
+    }
+    if (!s->broken && (len > 0 || end) && send_packets(s, len, end) != 0) {
         s->broken = true;
+    }
     if (s->broken) {
         buf_clear(&s->pending);
         return -1;
     }
     size_t rest = s->pending.len - len;
-    if (rest > 0)
+    if (rest > 0) {
         memmove(s->pending.data, s->pending.data + len, rest);
-    if (s->pending.data != NULL)
+    }
+    if (s->pending.data != NULL) {
         buf_truncate(&s->pending, rest);
-    if (rest == 0 && s->pending.cap > KEEP_MEMORY)
+    }
+    if (rest == 0 && s->pending.cap > KEEP_MEMORY) {
         buf_clear(&s->pending);
+    }
     return 0;
 }
 
 int packet_drain(struct packet_stream *s)
 {
-    if (s->pending.len < DRAIN_FROM && buf_status(&s->pending) == 0)
+    if (s->pending.len < DRAIN_FROM && buf_status(&s->pending) == 0) {
         return s->broken ? -1 : 0;
+    }
     return flush(s, false);
 }
 

@@ -41,8 +41,9 @@ static inline const unsigned char *reader_bytes(struct reader *r, size_t len)
         r->at = r->end;
         return NULL;
     }
-    if (len == 0)
+    if (len == 0) {
         return nothing;
+    }
     const unsigned char *p = r->at;
     r->at += len;
     return p;

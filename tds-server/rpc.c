@@ -5,26 +5,29 @@
 #include <string.h>
 #include <strings.h>
 
-#define PARAMETERS_FIRST 16
-#define PARAMETER_OUTPUT 0x01
-#define NAME_BY_NUMBER 0xFFFF /* instead of a name's length */
-#define BATCH_END_OLD 0x80    /* between calls, before TDS 7.2 */
-#define BATCH_END 0xFF
+#define PARAMETERS_FIRST     16
+#define PARAMETER_OUTPUT     0x01
+#define NAME_BY_NUMBER       0xFFFF /* instead of a name's length */
+#define BATCH_END_OLD        0x80   /* between calls, before TDS 7.2 */
+#define BATCH_END            0xFF
 #define BATCH_END_NO_EXECUTE 0xFE
 
 int rpc_skip_headers(const struct dialect *d, struct reader *r)
 {
-    if (d->version < DIALECT_72)
+    if (d->version < DIALECT_72) {
         return 0;
+    }
     uint32_t total = reader_u32le(r);
-    if (r->failed || total < 4 || total - 4 > reader_left(r))
+    if (r->failed || total < 4 || total - 4 > reader_left(r)) {
         return -1;
+    }
     struct reader headers;
     reader_init(&headers, reader_bytes(r, total - 4), total - 4);
     while (reader_left(&headers) > 0) {
         uint32_t len = reader_u32le(&headers);
-        if (len < 6 || reader_bytes(&headers, len - 4) == NULL)
+        if (len < 6 || reader_bytes(&headers, len - 4) == NULL) {
             return -1;
+        }
     }
     return 0;
 }
@@ -34,12 +37,14 @@ static char *take_text(const unsigned char *p, size_t bytes, struct arena *a, si
 {
     size_t need = wiretext_from_utf16(p, bytes, NULL);
     char *text = arena_alloc(a, need + 1);
-    if (text == NULL)
+    if (text == NULL) {
         return NULL;
+    }
     wiretext_from_utf16(p, bytes, text);
     text[need] = '\0';
-    if (len != NULL)
+    if (len != NULL) {
         *len = need;
+    }
     return text;
 }
 
@@ -76,8 +81,9 @@ static void find_procedure(struct rpc_call *call)
     const char *dot = strrchr(call->name, '.');
     const char *last = dot == NULL ? call->name : dot + 1;
     for (size_t i = 1; i < PROCEDURES; i++) {
-        if (strcasecmp(last, procedure_names[i]) == 0)
+        if (strcasecmp(last, procedure_names[i]) == 0) {
             call->procedure = (enum rpc_procedure)i;
+        }
     }
 }
 
@@ -87,18 +93,21 @@ static int read_procedure(struct reader *r, struct arena *a, struct rpc_call *ou
     uint16_t units = reader_u16le(r);
     if (units == NAME_BY_NUMBER) {
         uint16_t number = reader_u16le(r);
-        if (r->failed || number == 0 || number >= PROCEDURES)
+        if (r->failed || number == 0 || number >= PROCEDURES) {
             return -1;
+        }
         out->procedure = (enum rpc_procedure)number;
         out->name = procedure_names[number];
         return 0;
     }
     const unsigned char *p = reader_bytes(r, (size_t)units * 2);
-    if (p == NULL || units == 0 || units > RPC_MAX_NAME)
+    if (p == NULL || units == 0 || units > RPC_MAX_NAME) {
         return -1;
+    }
     out->name = take_text(p, (size_t)units * 2, a, NULL);
-    if (out->name == NULL)
+    if (out->name == NULL) {
         return -1;
+    }
     find_procedure(out);
     return 0;
 }
@@ -110,15 +119,17 @@ static int read_parameter(struct reader *r, struct arena *a, size_t ordinal, str
     size_t bytes = (size_t)reader_u8(r) * 2;
     const unsigned char *name = reader_bytes(r, bytes);
     uint8_t status = reader_u8(r);
-    if (name == NULL || (out->name = take_text(name, bytes, a, NULL)) == NULL)
+    if (name == NULL || (out->name = take_text(name, bytes, a, NULL)) == NULL) {
         goto malformed;
+    }
     out->output = (status & PARAMETER_OUTPUT) != 0;
     out->collation = COLLATION_CI;
     size_t before = error->len;
     buf_printf(error, "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect. Parameter %zu (\"%s\"): ",
                ordinal, out->name);
-    if (wiretype_read_info(r, &type, error) != 0 || wiretype_read_value(r, &type, a, &out->value, error) != 0)
+    if (wiretype_read_info(r, &type, error) != 0 || wiretype_read_value(r, &type, a, &out->value, error) != 0) {
         return -1;
+    }
     buf_truncate(error, before);
     return 0;
 
@@ -130,22 +141,26 @@ malformed:
 
 static bool is_batch_end(const struct dialect *d, unsigned char byte)
 {
-    if (d->version < DIALECT_72)
+    if (d->version < DIALECT_72) {
         return byte == BATCH_END_OLD;
+    }
     return byte == BATCH_END || byte == BATCH_END_NO_EXECUTE;
 }
 
 /* Makes room for one more parameter: the array doubles, what it leaves behind is freed with the request. */
 static int grow_parameters(struct rpc_call *call, size_t *room, struct arena *a)
 {
-    if (call->count < *room)
+    if (call->count < *room) {
         return 0;
+    }
     size_t more = *room == 0 ? PARAMETERS_FIRST : *room * 2;
     struct engine_param *params = arena_alloc(a, more * sizeof *params);
-    if (params == NULL)
+    if (params == NULL) {
         return -1;
-    if (call->count > 0)
+    }
+    if (call->count > 0) {
         memcpy(params, call->params, call->count * sizeof *params);
+    }
     call->params = params;
     *room = more;
     return 0;
@@ -170,7 +185,8 @@ int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, st
         if (out->count == RPC_MAX_PARAMETERS) {
             *number = 8003;
             buf_printf(error, "The incoming request has too many parameters. The server supports a maximum of %d parameters. Reduce the "
-                              "number of parameters and resend the request.", RPC_MAX_PARAMETERS);
+                              "number of parameters and resend the request.",
+                       RPC_MAX_PARAMETERS);
             return -1;
         }
         *number = 8009;
@@ -179,8 +195,9 @@ int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, st
             *number = 701;
             return -1;
         }
-        if (read_parameter(r, a, out->count + 1, &out->params[out->count], error) != 0)
+        if (read_parameter(r, a, out->count + 1, &out->params[out->count], error) != 0) {
             return -1;
+        }
         out->count++;
     }
     return 0;
@@ -205,19 +222,23 @@ int rpc_name_parameters(const char *declarations, size_t len, struct engine_para
     const char *p = declarations;
     const char *end = declarations + len;
     size_t declared = 0;
-    while (p < end && is_space(*p))
+    while (p < end && is_space(*p)) {
         p++;
+    }
     while (p < end) {
         const char *name = p;
-        while (p < end && is_name_byte(*p))
+        while (p < end && is_name_byte(*p)) {
             p++;
+        }
         size_t name_len = (size_t)(p - name);
-        if (name_len < 2 || name[0] != '@')
+        if (name_len < 2 || name[0] != '@') {
             return -1;
+        }
         if (declared < count && params[declared].name[0] == '\0') {
             params[declared].name = arena_copy(a, name, name_len);
-            if (params[declared].name == NULL)
+            if (params[declared].name == NULL) {
                 return -1;
+            }
         }
         declared++;
         /* To the comma behind the type; those in its parentheses do not count, nor what a default's quotes hold. */
@@ -227,10 +248,12 @@ int rpc_name_parameters(const char *declarations, size_t len, struct engine_para
             quoted ^= *p == '\'';
             depth += quoted ? 0 : (*p == '(') - (*p == ')');
         }
-        if (p < end)
+        if (p < end) {
             p++;
-        while (p < end && is_space(*p))
+        }
+        while (p < end && is_space(*p)) {
             p++;
+        }
     }
     return (int)declared;
 }

@@ -47,12 +47,14 @@ static void *connection_main(void *arg)
     session_run(s->settings, &c->transport);
 
     pthread_mutex_lock(&s->lock);
-    if (c->previous != NULL)
+    if (c->previous != NULL) {
         c->previous->next = c->next;
-    else
+    } else {
         s->connections = c->next;
-    if (c->next != NULL)
+    }
+    if (c->next != NULL) {
         c->next->previous = c->previous;
+    }
     close(c->transport.fd); /* under the lock: server_stop must not shut another's descriptor down */
     free(c);
     s->count--;
@@ -67,8 +69,9 @@ static bool connection_start(struct server *s, int fd)
     struct connection *c = calloc(1, sizeof *c);
     pthread_attr_t detached;
     pthread_t thread;
-    if (c == NULL)
+    if (c == NULL) {
         return false;
+    }
     c->server = s;
     transport_init_socket(&c->transport, fd);
     pthread_attr_init(&detached);
@@ -81,8 +84,9 @@ static bool connection_start(struct server *s, int fd)
         return false;
     }
     c->next = s->connections;
-    if (c->next != NULL)
+    if (c->next != NULL) {
         c->next->previous = c;
+    }
     s->connections = c;
     s->count++;
     return true;
@@ -100,8 +104,9 @@ static void take_connection(struct server *s, int fd)
     bool full = s->count >= s->max_connections;
     bool taken = !full && !s->stopping && connection_start(s, fd);
     pthread_mutex_unlock(&s->lock);
-    if (taken)
+    if (taken) {
         return;
+    }
     if (full) {
         struct transport t;
         transport_init_socket(&t, fd);
@@ -116,12 +121,15 @@ static void *accept_main(void *arg)
     struct server *s = arg;
     for (;;) {
         struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->stop_pipe[0], .events = POLLIN}};
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
+        if (poll(p, 2, -1) < 0 && errno != EINTR) {
             log_error("poll: %s", strerror(errno));
-        if (p[1].revents != 0)
+        }
+        if (p[1].revents != 0) {
             return NULL;
-        if (p[0].revents == 0)
+        }
+        if (p[0].revents == 0) {
             continue;
+        }
         int fd = accept(s->fd, NULL, NULL);
         if (fd >= 0) {
             take_connection(s, fd);
@@ -150,8 +158,9 @@ static int listen_on(const char *address, int port, struct buf *error)
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
         listen(fd, SERVER_BACKLOG) != 0) {
         buf_printf(error, "cannot listen on %s port %d: %s", address, port, strerror(errno));
-        if (fd >= 0)
+        if (fd >= 0) {
             close(fd);
+        }
         fd = -1;
     }
     freeaddrinfo(found);
@@ -193,10 +202,12 @@ int server_port(const struct server *s)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
-    if (getsockname(s->fd, (struct sockaddr *)&address, &len) != 0)
+    if (getsockname(s->fd, (struct sockaddr *)&address, &len) != 0) {
         return 0;
-    if (address.ss_family == AF_INET6)
+    }
+    if (address.ss_family == AF_INET6) {
         return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    }
     return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
@@ -214,8 +225,9 @@ int server_start(struct server *s)
 /* Shuts all connections down. The lock is held. */
 static void shut_down_all(struct server *s, int how)
 {
-    for (struct connection *c = s->connections; c != NULL; c = c->next)
+    for (struct connection *c = s->connections; c != NULL; c = c->next) {
         shutdown(c->transport.fd, how);
+    }
 }
 
 /* Waits until no connection is left, at most so long. The lock is held. */
@@ -223,8 +235,9 @@ static void wait_for_end(struct server *s, int64_t wait_ms)
 {
     int64_t until = transport_now_ms() + wait_ms;
     struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
-    while (s->count > 0 && pthread_cond_timedwait(&s->ended, &s->lock, &deadline) != ETIMEDOUT)
+    while (s->count > 0 && pthread_cond_timedwait(&s->ended, &s->lock, &deadline) != ETIMEDOUT) {
         continue;
+    }
 }
 
 bool server_stop(struct server *s)
@@ -253,12 +266,14 @@ bool server_stop(struct server *s)
 
 void server_free(struct server *s)
 {
-    if (s == NULL)
+    if (s == NULL) {
         return;
+    }
     close(s->fd);
     close(s->stop_pipe[0]);
-    if (s->stop_pipe[1] >= 0)
+    if (s->stop_pipe[1] >= 0) {
         close(s->stop_pipe[1]);
+    }
     pthread_cond_destroy(&s->ended);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define ARENA_MAX (MESSAGE_MAX * 3) /* UTF-16 grows by half as UTF-8, Windows-1252 at most threefold */
+#define ARENA_MAX      (MESSAGE_MAX * 3) /* UTF-16 grows by half as UTF-8, Windows-1252 at most threefold */
 #define ERROR_TEXT_MAX 4096
-#define KEEP_MEMORY ((size_t)256 << 10)
-#define LANGUAGE "us_english"
+#define KEEP_MEMORY    ((size_t)256 << 10)
+#define LANGUAGE       "us_english"
 
 /* Errors that the wire itself reports. */
 enum {
@@ -77,8 +77,9 @@ static void write_held_done(struct session *s, unsigned more)
 /* Called before every token: what was held has something behind it. */
 static struct buf *next_token(struct session *s)
 {
-    if (s->done_held)
+    if (s->done_held) {
         write_held_done(s, DONE_MORE);
+    }
     return output(s);
 }
 
@@ -103,8 +104,9 @@ static void begin_answer(struct session *s, enum token_done statement_done)
 /* Ends the answer; nothing goes out without a last DONE. 0, or -1 when the client cannot be reached. */
 static int finish_answer(struct session *s)
 {
-    if (!s->done_held || s->error_open)
+    if (!s->done_held || s->error_open) {
         hold_done(s, TOKEN_DONE, &(struct engine_done){0});
+    }
     write_held_done(s, 0);
     return packet_finish(&s->stream);
 }
@@ -147,12 +149,14 @@ static bool is_cancelled(const struct session *s)
 static int on_columns(void *arg, const struct engine_column *columns, size_t count)
 {
     struct session *s = arg;
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         return -1;
+    }
     if (count > s->types_cap) {
         struct wiretype *types = realloc(s->types, count * sizeof *types);
-        if (types == NULL)
+        if (types == NULL) {
             return -1;
+        }
         s->types = types;
         s->types_cap = count;
     }
@@ -163,16 +167,19 @@ static int on_columns(void *arg, const struct engine_column *columns, size_t cou
 static int on_row(void *arg, const struct value *values, size_t count)
 {
     struct session *s = arg;
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         return -1;
+    }
     struct buf *out = next_token(s);
     bool skip_nulls = token_write_row_start(&s->dialect, s->types, values, count, out);
     for (size_t i = 0; i < count; i++) {
-        if (skip_nulls && values[i].null)
+        if (skip_nulls && values[i].null) {
             continue;
+        }
         wiretype_write_value(&s->types[i], &values[i], out);
-        if (packet_drain(&s->stream) != 0)
+        if (packet_drain(&s->stream) != 0) {
             return -1;
+        }
     }
     return packet_drain(&s->stream);
 }
@@ -180,8 +187,9 @@ static int on_row(void *arg, const struct value *values, size_t count)
 static int on_done(void *arg, const struct engine_done *done)
 {
     struct session *s = arg;
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         return -1;
+    }
     hold_done(s, s->statement_done, done);
     return packet_drain(&s->stream);
 }
@@ -189,8 +197,9 @@ static int on_done(void *arg, const struct engine_done *done)
 static int on_message(void *arg, const struct engine_message *m)
 {
     struct session *s = arg;
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         return -1;
+    }
     token_write_message(&s->dialect, m, next_token(s));
     if (m->severity > 10) {
         s->error_open = true;
@@ -202,8 +211,9 @@ static int on_message(void *arg, const struct engine_message *m)
 static int on_database(void *arg, const char *from, const char *to)
 {
     struct session *s = arg;
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         return -1;
+    }
     token_write_envchange_text(ENVCHANGE_DATABASE, to, from, next_token(s));
     return packet_drain(&s->stream);
 }
@@ -211,10 +221,12 @@ static int on_database(void *arg, const char *from, const char *to)
 static int on_transaction(void *arg, int type, uint64_t from, uint64_t to)
 {
     struct session *s = arg;
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         return -1;
-    if (s->dialect.version >= DIALECT_72)
+    }
+    if (s->dialect.version >= DIALECT_72) {
         token_write_envchange_transaction((enum token_envchange)type, to, from, next_token(s));
+    }
     return packet_drain(&s->stream);
 }
 
@@ -235,8 +247,9 @@ static bool equal_in_constant_time(const char *given, const char *expected)
     snprintf(a, sizeof a, "%s", given);
     snprintf(b, sizeof b, "%s", expected);
     unsigned difference = 0;
-    for (size_t i = 0; i < sizeof a; i++)
+    for (size_t i = 0; i < sizeof a; i++) {
         difference |= (unsigned char)(a[i] ^ b[i]);
+    }
     explicit_bzero(a, sizeof a);
     explicit_bzero(b, sizeof b);
     return difference == 0;
@@ -246,11 +259,13 @@ static bool equal_in_constant_time(const char *given, const char *expected)
 static int answer_prelogin(struct session *s)
 {
     enum login_encryption wanted;
-    if (login_read_prelogin(s->message.data.data, s->message.data.len, &wanted) != 0)
+    if (login_read_prelogin(s->message.data.data, s->message.data.len, &wanted) != 0) {
         return -1;
+    }
     login_write_prelogin(ENCRYPTION_NOT_SUP, output(s));
-    if (packet_finish(&s->stream) != 0)
+    if (packet_finish(&s->stream) != 0) {
         return -1;
+    }
     if (wanted == ENCRYPTION_ON || wanted == ENCRYPTION_REQUIRED) {
         log_warning("a client was refused: it requires encryption, which this server does not offer");
         return -1;
@@ -293,10 +308,12 @@ static int admit(struct session *s, const struct login *l)
 
 static size_t packet_size_for(uint32_t wanted)
 {
-    if (wanted == 0)
+    if (wanted == 0) {
         return PACKET_SIZE_DEFAULT;
-    if (wanted < PACKET_SIZE_MIN)
+    }
+    if (wanted < PACKET_SIZE_MIN) {
         return PACKET_SIZE_MIN;
+    }
     return wanted > PACKET_SIZE_MAX ? PACKET_SIZE_MAX : wanted;
 }
 
@@ -316,8 +333,9 @@ static void write_welcome(struct session *s, const struct login *l, size_t packe
     token_write_loginack(&s->dialect, output(s));
     snprintf(size, sizeof size, "%zu", packet_size);
     token_write_envchange_text(ENVCHANGE_PACKET_SIZE, size, "4096", output(s));
-    if (l->has_features)
+    if (l->has_features) {
         token_write_featureextack(&s->dialect, output(s));
+    }
 }
 
 /* Answers LOGIN7. 0, or -1: the connection ends. */
@@ -325,8 +343,9 @@ static int answer_login(struct session *s)
 {
     struct login l;
     int result = -1;
-    if (login_read(s->message.data.data, s->message.data.len, &l) != 0)
+    if (login_read(s->message.data.data, s->message.data.len, &l) != 0) {
         goto out;
+    }
     s->dialect = l.dialect;
     begin_answer(s, TOKEN_DONE);
     if (l.old) {
@@ -356,12 +375,14 @@ static int log_in(struct session *s)
     s->stream.transport->deadline_ms = transport_now_ms() + SESSION_LOGIN_TIMEOUT_MS;
     bool greeted = false;
     for (;;) {
-        if (packet_read_message(&s->stream, MESSAGE_LOGIN_MAX, &s->message) != PACKET_OK)
+        if (packet_read_message(&s->stream, MESSAGE_LOGIN_MAX, &s->message) != PACKET_OK) {
             return -1;
+        }
         if (s->message.type == PACKET_PRELOGIN && !greeted) {
             greeted = true;
-            if (answer_prelogin(s) != 0)
+            if (answer_prelogin(s) != 0) {
                 return -1;
+            }
         } else if (s->message.type == PACKET_LOGIN7) {
             int result = answer_login(s);
             s->stream.transport->deadline_ms = 0;
@@ -391,8 +412,9 @@ static void run_batch(struct session *s, struct reader *r)
         write_error(s, ERROR_MEMORY, 17, "There is insufficient system memory to run this query.");
         return;
     }
-    if (engine_batch(s->engine, sql, len) != 0)
+    if (engine_batch(s->engine, sql, len) != 0) {
         return; /* a callback ended it, and knows why */
+    }
 }
 
 /* The text of parameter `i`; NULL is "". false when there is none or it is no text. */
@@ -400,13 +422,16 @@ static bool text_parameter(const struct rpc_call *call, size_t i, const char **t
 {
     *text = "";
     *len = 0;
-    if (i >= call->count)
+    if (i >= call->count) {
         return false;
+    }
     const struct value *v = &call->params[i].value;
-    if (v->null)
+    if (v->null) {
         return true;
-    if (!sqltype_is_string(&v->type))
+    }
+    if (!sqltype_is_string(&v->type)) {
         return false;
+    }
     *text = v->bytes.data;
     *len = v->bytes.len;
     return true;
@@ -414,8 +439,9 @@ static bool text_parameter(const struct rpc_call *call, size_t i, const char **t
 
 static bool int_parameter(const struct rpc_call *call, size_t i, int32_t *out)
 {
-    if (i >= call->count || call->params[i].value.null || !sqltype_is_integer(&call->params[i].value.type))
+    if (i >= call->count || call->params[i].value.null || !sqltype_is_integer(&call->params[i].value.type)) {
         return false;
+    }
     int64_t v = call->params[i].value.integer;
     *out = (int32_t)v;
     return v >= INT32_MIN && v <= INT32_MAX;
@@ -455,8 +481,9 @@ struct values {
 
 static struct values values_behind(const struct rpc_call *call, size_t fixed)
 {
-    if (call->count <= fixed)
+    if (call->count <= fixed) {
         return (struct values){0};
+    }
     return (struct values){.params = call->params + fixed, .count = call->count - fixed, .first = fixed};
 }
 
@@ -464,8 +491,9 @@ static void write_output_parameters(struct session *s, const struct values *v)
 {
     for (size_t i = 0; i < v->count; i++) {
         const struct engine_param *p = &v->params[i];
-        if (p->output)
+        if (p->output) {
             token_write_return_value(&s->dialect, (uint16_t)(v->first + i), p->name, &p->value, p->collation, next_token(s));
+        }
     }
 }
 
@@ -495,8 +523,9 @@ static void call_execute_sql(struct session *s, struct rpc_call *call)
     } else if (!text_parameter(call, 1, &declarations, &declarations_len) && call->count > 1) {
         write_bad_parameter(s, "@params", "ntext/nchar/nvarchar");
     } else if (name_parameters(s, sql, declarations, declarations_len, values.params, values.count)) {
-        if (engine_execute(s->engine, sql, sql_len, values.params, values.count) != 0)
+        if (engine_execute(s->engine, sql, sql_len, values.params, values.count) != 0) {
             return;
+        }
     }
     write_status(s);
     write_output_parameters(s, &values);
@@ -528,16 +557,19 @@ static void call_prepare(struct session *s, struct rpc_call *call)
     int32_t handle;
     const struct engine_column *columns = NULL;
     size_t column_count = 0;
-    if (prepare(s, call, &handle, &columns, &column_count) != 0)
+    if (prepare(s, call, &handle, &columns, &column_count) != 0) {
         return;
+    }
     if (handle != 0 && column_count > 0) {
-        if (on_columns(s, columns, column_count) != 0)
+        if (on_columns(s, columns, column_count) != 0) {
             return;
+        }
         hold_done(s, TOKEN_DONEINPROC, &(struct engine_done){0});
     }
     write_status(s);
-    if (call->count > 0)
+    if (call->count > 0) {
         write_handle(s, &call->params[0], handle);
+    }
 }
 
 /* sp_execute @handle, values … */
@@ -545,10 +577,11 @@ static void call_execute(struct session *s, struct rpc_call *call)
 {
     int32_t handle;
     struct values values = values_behind(call, 1);
-    if (!int_parameter(call, 0, &handle))
+    if (!int_parameter(call, 0, &handle)) {
         write_bad_parameter(s, "@handle", "int");
-    else if (engine_execute_prepared(s->engine, handle, values.params, values.count) != 0)
+    } else if (engine_execute_prepared(s->engine, handle, values.params, values.count) != 0) {
         return;
+    }
     write_status(s);
     write_output_parameters(s, &values);
 }
@@ -560,13 +593,16 @@ static void call_prepexec(struct session *s, struct rpc_call *call)
     const struct engine_column *columns = NULL;
     size_t column_count = 0;
     struct values values = values_behind(call, 3);
-    if (prepare(s, call, &handle, &columns, &column_count) != 0)
+    if (prepare(s, call, &handle, &columns, &column_count) != 0) {
         return;
-    if (handle != 0 && engine_execute_prepared(s->engine, handle, values.params, values.count) != 0)
+    }
+    if (handle != 0 && engine_execute_prepared(s->engine, handle, values.params, values.count) != 0) {
         return;
+    }
     write_status(s);
-    if (call->count > 0)
+    if (call->count > 0) {
         write_handle(s, &call->params[0], handle);
+    }
     write_output_parameters(s, &values);
 }
 
@@ -574,19 +610,21 @@ static void call_prepexec(struct session *s, struct rpc_call *call)
 static void call_unprepare(struct session *s, struct rpc_call *call)
 {
     int32_t handle;
-    if (!int_parameter(call, 0, &handle))
+    if (!int_parameter(call, 0, &handle)) {
         write_bad_parameter(s, "@handle", "int");
-    else if (engine_unprepare(s->engine, handle) != 0)
+    } else if (engine_unprepare(s->engine, handle) != 0) {
         return;
+    }
     write_status(s);
 }
 
 static void call_unknown(struct session *s, struct rpc_call *call)
 {
-    if (strcasecmp(call->name, "sp_reset_connection") == 0)
+    if (strcasecmp(call->name, "sp_reset_connection") == 0) {
         engine_session_reset(s->engine);
-    else
+    } else {
         write_error(s, ERROR_NO_PROCEDURE, 16, "Could not find stored procedure '%s'.", call->name);
+    }
     write_status(s);
 }
 
@@ -594,8 +632,11 @@ static void run_call(struct session *s, struct rpc_call *call)
 {
     typedef void call_fn(struct session * s, struct rpc_call * call);
     static call_fn *const calls[] = {
-        [RPC_EXECUTE_SQL] = call_execute_sql, [RPC_PREPARE] = call_prepare,     [RPC_EXECUTE] = call_execute,
-        [RPC_PREPEXEC] = call_prepexec,       [RPC_UNPREPARE] = call_unprepare,
+        [RPC_EXECUTE_SQL] = call_execute_sql,
+        [RPC_PREPARE] = call_prepare,
+        [RPC_EXECUTE] = call_execute,
+        [RPC_PREPEXEC] = call_prepexec,
+        [RPC_UNPREPARE] = call_unprepare,
     };
     s->last_error = 0;
     call_fn *fn = (size_t)call->procedure < sizeof calls / sizeof calls[0] ? calls[call->procedure] : NULL;
@@ -648,8 +689,9 @@ static void run_transaction(struct session *s, struct reader *r)
     default:
         write_error(s, ERROR_NOT_SUPPORTED, 16, "Transaction Manager request %u is not supported: there are no distributed transactions.", t.type);
     }
-    if (result == 0 && t.begin_next && !s->error_open)
+    if (result == 0 && t.begin_next && !s->error_open) {
         result = engine_begin(s->engine);
+    }
     (void)result; /* -1: a callback ended it, and knows why */
 }
 
@@ -673,10 +715,12 @@ static int answer_request(struct session *s)
         [PACKET_TRANSACTION] = {run_transaction, TOKEN_DONE},
     };
     size_t type = (size_t)s->message.type;
-    if (type == PACKET_ATTENTION)
+    if (type == PACKET_ATTENTION) {
         return acknowledge_attention(s);
-    if (type >= sizeof requests / sizeof requests[0] || requests[type].run == NULL)
+    }
+    if (type >= sizeof requests / sizeof requests[0] || requests[type].run == NULL) {
         return -1;
+    }
 
     begin_answer(s, requests[type].statement_done);
     if ((s->message.status & PACKET_IGNORE) != 0 || packet_has_attention(&s->stream)) { /* the client gave it up */
@@ -697,8 +741,9 @@ static int answer_request(struct session *s)
     watch_remove(s->settings->watch, &s->watch);
     arena_clear(&s->arena);
 
-    if (is_cancelled(s))
+    if (is_cancelled(s)) {
         s->error_open = true; /* what was cut short must not look whole */
+    }
     return finish_answer(s); /* the attention is the next message */
 }
 
@@ -713,8 +758,9 @@ static int answer_too_long(struct session *s)
 void session_run(const struct session_settings *settings, struct transport *t)
 {
     struct session *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (s == NULL) {
         return;
+    }
     s->settings = settings;
     s->watch = (struct watch_entry){.fd = t->fd, .cancel = on_cancel, .arg = s};
     s->dialect = (struct dialect){.version = DIALECT_74};
@@ -724,18 +770,21 @@ void session_run(const struct session_settings *settings, struct transport *t)
     bool alive = log_in(s) == 0;
     while (alive) {
         enum packet_result result = packet_read_message(&s->stream, MESSAGE_MAX, &s->message);
-        if (result == PACKET_OK)
+        if (result == PACKET_OK) {
             alive = answer_request(s) == 0;
-        else if (result == PACKET_TOO_LONG)
+        } else if (result == PACKET_TOO_LONG) {
             alive = answer_too_long(s) == 0;
-        else
+        } else {
             alive = false;
-        if (s->message.data.cap > KEEP_MEMORY)
+        }
+        if (s->message.data.cap > KEEP_MEMORY) {
             buf_clear(&s->message.data);
+        }
     }
 
-    if (s->engine != NULL)
+    if (s->engine != NULL) {
         engine_session_close(s->engine);
+    }
     packet_stream_clear(&s->stream);
     buf_clear(&s->message.data);
     free(s->types);

@@ -17,14 +17,14 @@ enum {
     ENVCHANGE = 0xE3,
 };
 
-#define SEVERITY_ERROR 11
-#define B_VARCHAR_MAX 255    /* units: the length is a byte */
-#define MESSAGE_UNITS_MAX 4000 /* units of a message's text: the token's length is 16 bits */
-#define FEATURE_UTF8 0x0A
-#define FEATURE_END 0xFF
-#define COLUMN_NULLABLE 0x01
-#define COLUMN_UPDATABLE 0x08 /* "unknown" */
-#define COLUMN_IDENTITY 0x10
+#define SEVERITY_ERROR     11
+#define B_VARCHAR_MAX      255  /* units: the length is a byte */
+#define MESSAGE_UNITS_MAX  4000 /* units of a message's text: the token's length is 16 bits */
+#define FEATURE_UTF8       0x0A
+#define FEATURE_END        0xFF
+#define COLUMN_NULLABLE    0x01
+#define COLUMN_UPDATABLE   0x08 /* "unknown" */
+#define COLUMN_IDENTITY    0x10
 #define RETURNVALUE_OUTPUT 0x01
 
 /* --- scopes and strings --- */
@@ -38,8 +38,9 @@ static size_t open_token(unsigned char token, struct buf *out)
 
 static void close_token(size_t start, struct buf *out)
 {
-    if (buf_status(out) != 0)
+    if (buf_status(out) != 0) {
         return;
+    }
     size_t len = out->len - start;
     out->data[start - 2] = (char)(unsigned char)len;
     out->data[start - 1] = (char)(unsigned char)(len >> 8);
@@ -51,11 +52,13 @@ static void put_text(const char *text, size_t width, size_t max_units, struct bu
     size_t start = out->len + width;
     buf_append_fill(out, 0, width);
     wiretext_append_utf16(out, text, strlen(text), max_units);
-    if (buf_status(out) != 0)
+    if (buf_status(out) != 0) {
         return;
+    }
     size_t units = (out->len - start) / 2;
-    for (size_t i = 0; i < width; i++, units >>= 8)
+    for (size_t i = 0; i < width; i++, units >>= 8) {
         out->data[start - width + i] = (char)(unsigned char)units;
+    }
 }
 
 static void put_b_varchar(const char *text, struct buf *out)
@@ -65,17 +68,19 @@ static void put_b_varchar(const char *text, struct buf *out)
 
 static void put_u32be(uint32_t v, struct buf *out)
 {
-    for (int shift = 24; shift >= 0; shift -= 8)
+    for (int shift = 24; shift >= 0; shift -= 8) {
         buf_append_char(out, (char)(unsigned char)(v >> shift));
+    }
 }
 
 /* Numbers that grew from 16 to 32 bits with TDS 7.2. */
 static void put_u16_or_u32(const struct dialect *d, uint32_t v, struct buf *out)
 {
-    if (d->version >= DIALECT_72)
+    if (d->version >= DIALECT_72) {
         buf_append_u32le(out, v);
-    else
+    } else {
         buf_append_u16le(out, (uint16_t)v);
+    }
 }
 
 /* --- login --- */
@@ -83,8 +88,11 @@ static void put_u16_or_u32(const struct dialect *d, uint32_t v, struct buf *out)
 void token_write_loginack(const struct dialect *d, struct buf *out)
 {
     static const uint32_t versions[] = {
-        [DIALECT_71] = 0x71000001,  [DIALECT_72] = 0x72090002, [DIALECT_73A] = 0x730A0003,
-        [DIALECT_73B] = 0x730B0003, [DIALECT_74] = 0x74000004,
+        [DIALECT_71] = 0x71000001,
+        [DIALECT_72] = 0x72090002,
+        [DIALECT_73A] = 0x730A0003,
+        [DIALECT_73B] = 0x730B0003,
+        [DIALECT_74] = 0x74000004,
     };
     static const unsigned char program_version[4] = {15, 0, 0x07, 0xD0}; /* 15.0.2000 */
     size_t start = open_token(LOGINACK, out);
@@ -120,8 +128,9 @@ void token_write_envchange_text(enum token_envchange type, const char *to, const
 static void put_descriptor(uint64_t descriptor, struct buf *out)
 {
     buf_append_char(out, descriptor == 0 ? 0 : 8);
-    if (descriptor != 0)
+    if (descriptor != 0) {
         buf_append_u64le(out, descriptor);
+    }
 }
 
 void token_write_envchange_transaction(enum token_envchange type, uint64_t to, uint64_t from, struct buf *out)
@@ -180,8 +189,9 @@ void token_write_columns(const struct dialect *d, const struct engine_column *co
         buf_append_u16le(out, (uint16_t)flags);
         wiretype_write_info(&types[i], out);
         if (wiretype_is_lob(&types[i])) { /* the name of its table, which may be empty */
-            if (d->version >= DIALECT_72)
+            if (d->version >= DIALECT_72) {
                 buf_append_char(out, 1); /* in one part */
+            }
             buf_append_u16le(out, 0);
         }
         put_b_varchar(columns[i].name, out);
@@ -193,8 +203,9 @@ bool token_write_row_start(const struct dialect *d, const struct wiretype *types
     size_t bitmap = (count + 7) / 8;
     size_t nulls = 0;
     if (d->version >= DIALECT_73B) {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             nulls += values[i].null ? wiretype_null_size(&types[i]) : 0;
+        }
     }
     if (nulls <= bitmap) {
         buf_append_char(out, (char)ROW);
@@ -203,8 +214,9 @@ bool token_write_row_start(const struct dialect *d, const struct wiretype *types
     buf_append_char(out, (char)NBCROW);
     for (size_t byte = 0; byte < bitmap; byte++) {
         unsigned bits = 0;
-        for (size_t i = byte * 8; i < count && i < byte * 8 + 8; i++)
+        for (size_t i = byte * 8; i < count && i < byte * 8 + 8; i++) {
             bits |= (values[i].null ? 1u : 0) << (i % 8);
+        }
         buf_append_char(out, (char)bits);
     }
     return true;
@@ -215,10 +227,11 @@ void token_write_done(const struct dialect *d, enum token_done token, unsigned s
     buf_append_char(out, (char)token);
     buf_append_u16le(out, (uint16_t)status);
     buf_append_u16le(out, command);
-    if (d->version >= DIALECT_72)
+    if (d->version >= DIALECT_72) {
         buf_append_u64le(out, count);
-    else
+    } else {
         buf_append_u32le(out, count > UINT32_MAX ? UINT32_MAX : (uint32_t)count);
+    }
 }
 
 void token_write_return_status(int32_t status, struct buf *out)

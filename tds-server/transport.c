@@ -19,14 +19,17 @@ static ssize_t socket_read(struct transport *t, void *data, size_t len)
             int64_t left = t->deadline_ms - transport_now_ms();
             struct pollfd p = {.fd = t->fd, .events = POLLIN};
             int ready = left <= 0 ? 0 : poll(&p, 1, (int)left);
-            if (ready == 0 || (ready < 0 && errno != EINTR))
+            if (ready == 0 || (ready < 0 && errno != EINTR)) {
                 return -1;
-            if (ready < 0)
+            }
+            if (ready < 0) {
                 continue;
+            }
         }
         ssize_t got = recv(t->fd, data, len, 0);
-        if (got >= 0 || errno != EINTR)
+        if (got >= 0 || errno != EINTR) {
             return got;
+        }
     }
 }
 
@@ -35,10 +38,12 @@ static int socket_write(struct transport *t, const void *data, size_t len)
     const char *p = data;
     while (len > 0) {
         ssize_t sent = send(t->fd, p, len, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
+        if (sent < 0 && errno == EINTR) {
             continue;
-        if (sent <= 0)
+        }
+        if (sent <= 0) {
             return -1;
+        }
         p += sent;
         len -= (size_t)sent;
     }

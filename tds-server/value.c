@@ -12,14 +12,16 @@ static const unsigned char guid_text_order[VALUE_GUID_LEN] = {3, 2, 1, 0, 5, 4, 
 
 void value_guid_from_wire(const unsigned char wire[VALUE_GUID_LEN], unsigned char ordered[VALUE_GUID_LEN])
 {
-    for (size_t i = 0; i < VALUE_GUID_LEN; i++)
+    for (size_t i = 0; i < VALUE_GUID_LEN; i++) {
         ordered[i] = wire[guid_order[i]];
+    }
 }
 
 void value_guid_to_wire(const unsigned char ordered[VALUE_GUID_LEN], unsigned char wire[VALUE_GUID_LEN])
 {
-    for (size_t i = 0; i < VALUE_GUID_LEN; i++)
+    for (size_t i = 0; i < VALUE_GUID_LEN; i++) {
         wire[guid_order[i]] = ordered[i];
+    }
 }
 
 void value_guid_to_text(const unsigned char ordered[VALUE_GUID_LEN], char text[36])
@@ -29,8 +31,9 @@ void value_guid_to_text(const unsigned char ordered[VALUE_GUID_LEN], char text[3
     value_guid_to_wire(ordered, wire);
     size_t at = 0;
     for (size_t i = 0; i < VALUE_GUID_LEN; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
             text[at++] = '-';
+        }
         unsigned char b = wire[guid_text_order[i]];
         text[at++] = digits[b >> 4];
         text[at++] = digits[b & 15];
@@ -39,12 +42,15 @@ void value_guid_to_text(const unsigned char ordered[VALUE_GUID_LEN], char text[3
 
 static int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
+    }
     return -1;
 }
 
@@ -54,17 +60,20 @@ bool value_guid_from_text(const char *text, size_t len, unsigned char ordered[VA
         text++;
         len -= 2;
     }
-    if (len != GUID_TEXT_LEN)
+    if (len != GUID_TEXT_LEN) {
         return false;
+    }
     unsigned char wire[VALUE_GUID_LEN];
     size_t at = 0;
     for (size_t i = 0; i < VALUE_GUID_LEN; i++) {
-        if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-') {
             return false;
+        }
         int high = hex_digit(text[at]);
         int low = hex_digit(text[at + 1]);
-        if (high < 0 || low < 0)
+        if (high < 0 || low < 0) {
             return false;
+        }
         wire[guid_text_order[i]] = (unsigned char)(high << 4 | low);
         at += 2;
     }
@@ -77,8 +86,9 @@ static int32_t digits_at(const char *text, size_t count)
 {
     int32_t v = 0;
     for (size_t i = 0; i < count; i++) {
-        if (text[i] < '0' || text[i] > '9')
+        if (text[i] < '0' || text[i] > '9') {
             return -1;
+        }
         v = v * 10 + (text[i] - '0');
     }
     return v;
@@ -112,11 +122,13 @@ bool value_days_from_text(const char text[VALUE_DATE_LEN], int32_t *days)
     int32_t year = digits_at(text, 4);
     int32_t month = digits_at(text + 5, 2);
     int32_t day = digits_at(text + 8, 2);
-    if (text[4] != '-' || text[7] != '-' || year < 1 || month < 1 || month > 12 || day < 1)
+    if (text[4] != '-' || text[7] != '-' || year < 1 || month < 1 || month > 12 || day < 1) {
         return false;
+    }
     int32_t in_month = days_before_month[month] - days_before_month[month - 1] + (month == 2 && is_leap(year));
-    if (day > in_month)
+    if (day > in_month) {
         return false;
+    }
     *days = days_before(year, month) + day - 1;
     return true;
 }
@@ -125,13 +137,16 @@ void value_days_to_text(int32_t days, char text[VALUE_DATE_LEN])
 {
     /* The year is found by a guess that is never too late and at most one too early. */
     int32_t year = (int32_t)((int64_t)days * 400 / 146097) + 1;
-    while (days_before(year, 1) > days)
+    while (days_before(year, 1) > days) {
         year--;
-    while (days_before(year + 1, 1) <= days)
+    }
+    while (days_before(year + 1, 1) <= days) {
         year++;
+    }
     int32_t month = 1;
-    while (month < 12 && days_before(year, month + 1) <= days)
+    while (month < 12 && days_before(year, month + 1) <= days) {
         month++;
+    }
     digits_put(text, 4, year);
     text[4] = '-';
     digits_put(text + 5, 2, month);
@@ -148,8 +163,9 @@ bool value_ticks_from_text(const char text[VALUE_TIME_LEN], int64_t *ticks)
     int32_t second = digits_at(text + 6, 2);
     int32_t fraction = digits_at(text + 9, 7);
     if (text[2] != ':' || text[5] != ':' || text[8] != '.' || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-        second > 59 || fraction < 0)
+        second > 59 || fraction < 0) {
         return false;
+    }
     *ticks = ((int64_t)hour * 3600 + minute * 60 + second) * TICKS_PER_SECOND + fraction;
     return true;
 }
@@ -178,11 +194,13 @@ size_t value_decimal_to_text(int128 v, int scale, char *out)
     } while (rest > 0 || count <= (size_t)scale);
 
     size_t len = 0;
-    if (v < 0)
+    if (v < 0) {
         out[len++] = '-';
+    }
     while (count > 0) {
-        if (count == (size_t)scale)
+        if (count == (size_t)scale) {
             out[len++] = '.';
+        }
         out[len++] = reversed[--count];
     }
     out[len] = '\0';

@@ -31,11 +31,13 @@ static void look_at(const struct watch *w, struct watch_entry *e)
 {
     unsigned char first;
     ssize_t got = recv(e->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         return;
+    }
     if (got <= 0) {
-        if (!w->ignore_closed)
+        if (!w->ignore_closed) {
             cancel_entry(e);
+        }
     } else if (e->encrypted || first == PACKET_ATTENTION) {
         cancel_entry(e);
     }
@@ -56,8 +58,9 @@ static void *watch_main(void *arg)
         nanosleep(&(struct timespec){.tv_nsec = WATCH_INTERVAL_MS * 1000000L}, NULL);
         pthread_mutex_lock(&w->lock);
         for (struct watch_entry *e = w->entries; e != NULL; e = e->next) {
-            if (!e->done)
+            if (!e->done) {
                 look_at(w, e);
+            }
         }
     }
     pthread_mutex_unlock(&w->lock);
@@ -67,8 +70,9 @@ static void *watch_main(void *arg)
 int watch_start(struct watch **out)
 {
     struct watch *w = calloc(1, sizeof *w);
-    if (w == NULL)
+    if (w == NULL) {
         return -1;
+    }
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
     int failed = pthread_create(&w->thread, NULL, watch_main, w);
@@ -85,8 +89,9 @@ int watch_start(struct watch **out)
 
 void watch_stop(struct watch *w)
 {
-    if (w == NULL)
+    if (w == NULL) {
         return;
+    }
     pthread_mutex_lock(&w->lock);
     w->stopping = true;
     pthread_cond_signal(&w->wake);
@@ -103,23 +108,27 @@ void watch_add(struct watch *w, struct watch_entry *e)
     e->done = false;
     e->previous = NULL;
     e->next = w->entries;
-    if (e->next != NULL)
+    if (e->next != NULL) {
         e->next->previous = e;
+    }
     w->entries = e;
-    if (w->asleep)
+    if (w->asleep) {
         pthread_cond_signal(&w->wake);
+    }
     pthread_mutex_unlock(&w->lock);
 }
 
 void watch_remove(struct watch *w, struct watch_entry *e)
 {
     pthread_mutex_lock(&w->lock);
-    if (e->previous != NULL)
+    if (e->previous != NULL) {
         e->previous->next = e->next;
-    else
+    } else {
         w->entries = e->next;
-    if (e->next != NULL)
+    }
+    if (e->next != NULL) {
         e->next->previous = e->previous;
+    }
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -133,7 +142,8 @@ void watch_ignore_closed(struct watch *w)
 void watch_cancel_all(struct watch *w)
 {
     pthread_mutex_lock(&w->lock);
-    for (struct watch_entry *e = w->entries; e != NULL; e = e->next)
+    for (struct watch_entry *e = w->entries; e != NULL; e = e->next) {
         cancel_entry(e);
+    }
     pthread_mutex_unlock(&w->lock);
 }

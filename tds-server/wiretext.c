@@ -22,8 +22,9 @@ static uint32_t get_utf8(const unsigned char *p, const unsigned char *end, size_
         return *p;
     }
     *used = utf8_decode((const char *)p, (size_t)(end - p), &c);
-    if (*used > 0)
+    if (*used > 0) {
         return c;
+    }
     *used = 1;
     return REPLACEMENT;
 }
@@ -46,8 +47,9 @@ size_t wiretext_from_utf16(const unsigned char *in, size_t len, char *out)
         }
         made += put_utf8(c, out == NULL ? NULL : out + made);
     }
-    if (at < len)
+    if (at < len) {
         made += put_utf8(REPLACEMENT, out == NULL ? NULL : out + made);
+    }
     return made;
 }
 
@@ -67,8 +69,38 @@ size_t wiretext_from_windows1252(const unsigned char *in, size_t len, char *out)
 {
     /* What differs from ISO 8859-1; the five unassigned bytes are the control characters, as Windows maps them. */
     static const uint16_t high[32] = {
-        0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
-        0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178,
+        0x20AC,
+        0x0081,
+        0x201A,
+        0x0192,
+        0x201E,
+        0x2026,
+        0x2020,
+        0x2021,
+        0x02C6,
+        0x2030,
+        0x0160,
+        0x2039,
+        0x0152,
+        0x008D,
+        0x017D,
+        0x008F,
+        0x0090,
+        0x2018,
+        0x2019,
+        0x201C,
+        0x201D,
+        0x2022,
+        0x2013,
+        0x2014,
+        0x02DC,
+        0x2122,
+        0x0161,
+        0x203A,
+        0x0153,
+        0x009D,
+        0x017E,
+        0x0178,
     };
     size_t made = 0;
     for (size_t i = 0; i < len; i++) {
@@ -83,8 +115,9 @@ void wiretext_append_utf16(struct buf *out, const char *text, size_t len, size_t
     /* A byte of UTF-8 never makes more than one unit. */
     size_t most = len < max_units ? len : max_units;
     char *to = buf_reserve(out, most * 2);
-    if (to == NULL || most == 0)
+    if (to == NULL || most == 0) {
         return;
+    }
     const unsigned char *p = (const unsigned char *)text;
     const unsigned char *end = p + len;
     size_t units = 0;
@@ -92,8 +125,9 @@ void wiretext_append_utf16(struct buf *out, const char *text, size_t len, size_t
         size_t used;
         uint32_t c = get_utf8(p, end, &used);
         size_t need = c >= 0x10000 ? 2 : 1;
-        if (need > max_units - units)
+        if (need > max_units - units) {
             break;
+        }
         if (need == 2) {
             uint32_t high = 0xD800 + ((c - 0x10000) >> 10);
             to[units * 2] = (char)(high & 0xFF);
@@ -123,10 +157,12 @@ size_t wiretext_count_units(const char *text, size_t len)
 
 size_t wiretext_cut(const char *text, size_t len, size_t max)
 {
-    if (len <= max)
+    if (len <= max) {
         return len;
+    }
     size_t cut = max;
-    while (cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80)
+    while (cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80) {
         cut--;
+    }
     return cut;
 }

@@ -32,13 +32,13 @@ struct wiretype_codec {
     write_fn *write; /* the bytes alone, without their length */
 };
 
-#define DAYS_TO_1900 693595 /* from 0001-01-01 */
-#define DAYS_MAX 3652058
-#define TICKS_PER_DAY INT64_C(864000000000)
+#define DAYS_TO_1900           693595 /* from 0001-01-01 */
+#define DAYS_MAX               3652058
+#define TICKS_PER_DAY          INT64_C(864000000000)
 #define DATETIME_UNITS_PER_DAY (300 * 86400)
-#define TICKS_PER_MINUTE INT64_C(600000000)
-#define OFFSET_MAX 840 /* minutes */
-#define STRING_BYTES_MAX 8000
+#define TICKS_PER_MINUTE       INT64_C(600000000)
+#define OFFSET_MAX             840 /* minutes */
+#define STRING_BYTES_MAX       8000
 
 static const int64_t pow10_of[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
 
@@ -47,15 +47,17 @@ static const int64_t pow10_of[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10
 static uint64_t get_uint(const unsigned char *p, size_t len)
 {
     uint64_t v = 0;
-    while (len > 0)
+    while (len > 0) {
         v = v << 8 | p[--len];
+    }
     return v;
 }
 
 static void put_uint(struct buf *out, uint64_t v, size_t len)
 {
-    for (; len > 0; len--, v >>= 8)
+    for (; len > 0; len--, v >>= 8) {
         buf_append_char(out, (char)(unsigned char)v);
+    }
 }
 
 /* --- numbers --- */
@@ -137,8 +139,9 @@ static void write_float(const struct wiretype *w, const struct value *v, struct 
 static uint128 decimal_limit(int precision)
 {
     uint128 limit = 1;
-    for (int i = 0; i < precision; i++)
+    for (int i = 0; i < precision; i++) {
         limit *= 10;
+    }
     return limit;
 }
 
@@ -146,13 +149,16 @@ static uint128 decimal_limit(int precision)
 static int read_decimal(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
 {
     (void)a;
-    if (len > 17)
+    if (len > 17) {
         return -1;
+    }
     uint128 v = 0;
-    for (size_t i = len; i > 1; i--)
+    for (size_t i = len; i > 1; i--) {
         v = v << 8 | p[i - 1];
-    if (v >= decimal_limit(w->precision))
+    }
+    if (v >= decimal_limit(w->precision)) {
         return -1;
+    }
     out->decimal = p[0] != 0 ? (int128)v : -(int128)v;
     return 0;
 }
@@ -161,8 +167,9 @@ static void write_decimal(const struct wiretype *w, const struct value *v, struc
 {
     uint128 magnitude = v->decimal < 0 ? -(uint128)v->decimal : (uint128)v->decimal;
     buf_append_char(out, v->decimal >= 0);
-    for (uint32_t i = 1; i < w->size; i++, magnitude >>= 8)
+    for (uint32_t i = 1; i < w->size; i++, magnitude >>= 8) {
         buf_append_char(out, (char)(unsigned char)(magnitude & 0xFF));
+    }
 }
 
 /* Eight bytes: the high half first, each little-endian. Four: SMALLMONEY. */
@@ -170,10 +177,11 @@ static int read_money(const struct wiretype *w, const unsigned char *p, size_t l
 {
     (void)w;
     (void)a;
-    if (len == 4)
+    if (len == 4) {
         out->decimal = (int32_t)get_uint(p, 4);
-    else
+    } else {
         out->decimal = (int64_t)(get_uint(p, 4) << 32 | get_uint(p + 4, 4));
+    }
     return 0;
 }
 
@@ -190,11 +198,13 @@ static void write_money(const struct wiretype *w, const struct value *v, struct 
 /* "2026-11-22 13:05:00.1234567" in memory that lives as long as the request. */
 static int take_datetime(struct arena *a, int64_t days, int64_t ticks, struct value *out)
 {
-    if (days < 0 || days > DAYS_MAX || ticks < 0 || ticks >= TICKS_PER_DAY)
+    if (days < 0 || days > DAYS_MAX || ticks < 0 || ticks >= TICKS_PER_DAY) {
         return -1;
+    }
     char *text = arena_alloc(a, VALUE_DATETIMEOFFSET_LEN);
-    if (text == NULL)
+    if (text == NULL) {
         return -1;
+    }
     value_days_to_text((int32_t)days, text);
     text[VALUE_DATE_LEN] = ' ';
     value_ticks_to_text(ticks, text + VALUE_DATE_LEN + 1);
@@ -208,10 +218,12 @@ static void split_datetime(const struct value *v, int32_t *days, int64_t *ticks)
 {
     *days = 0;
     *ticks = 0;
-    if (v->bytes.len < VALUE_DATETIME_LEN || !value_days_from_text(v->bytes.data, days))
+    if (v->bytes.len < VALUE_DATETIME_LEN || !value_days_from_text(v->bytes.data, days)) {
         return;
-    if (!value_ticks_from_text(v->bytes.data + VALUE_DATE_LEN + 1, ticks))
+    }
+    if (!value_ticks_from_text(v->bytes.data + VALUE_DATE_LEN + 1, ticks)) {
         *ticks = 0;
+    }
 }
 
 /* DATETIME counts 1/300 s. A time in between goes to the nearer; the last half unit of a day goes to the next day, if there
@@ -243,8 +255,9 @@ static int read_datetime(const struct wiretype *w, const unsigned char *p, size_
     }
     int32_t days = (int32_t)(uint32_t)get_uint(p, 4);
     uint32_t units = (uint32_t)get_uint(p + 4, 4);
-    if (units >= DATETIME_UNITS_PER_DAY)
+    if (units >= DATETIME_UNITS_PER_DAY) {
         return -1;
+    }
     return take_datetime(a, DAYS_TO_1900 + (int64_t)days, ticks_from_units(units), out);
 }
 
@@ -263,8 +276,9 @@ static void write_datetime(const struct wiretype *w, const struct value *v, stru
 static int read_date(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
 {
     (void)w;
-    if (len != 3 || take_datetime(a, (int64_t)get_uint(p, 3), 0, out) != 0)
+    if (len != 3 || take_datetime(a, (int64_t)get_uint(p, 3), 0, out) != 0) {
         return -1;
+    }
     out->bytes.len = VALUE_DATE_LEN;
     return 0;
 }
@@ -273,16 +287,18 @@ static void write_date(const struct wiretype *w, const struct value *v, struct b
 {
     (void)w;
     int32_t days = 0;
-    if (v->bytes.len < VALUE_DATE_LEN || !value_days_from_text(v->bytes.data, &days))
+    if (v->bytes.len < VALUE_DATE_LEN || !value_days_from_text(v->bytes.data, &days)) {
         days = 0;
+    }
     put_uint(out, (uint32_t)days, 3);
 }
 
 /* Bytes of a time of this scale. */
 static size_t time_size(int scale)
 {
-    if (scale <= 2)
+    if (scale <= 2) {
         return 3;
+    }
     return scale <= 4 ? 4 : 5;
 }
 
@@ -300,8 +316,9 @@ static void write_ticks(struct buf *out, int64_t ticks, int scale)
 
 static int read_time(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
 {
-    if (len != time_size(w->scale) || take_datetime(a, 0, read_ticks(p, len, w->scale), out) != 0)
+    if (len != time_size(w->scale) || take_datetime(a, 0, read_ticks(p, len, w->scale), out) != 0) {
         return -1;
+    }
     out->bytes.data += VALUE_DATE_LEN + 1;
     out->bytes.len = VALUE_TIME_LEN;
     return 0;
@@ -310,16 +327,18 @@ static int read_time(const struct wiretype *w, const unsigned char *p, size_t le
 static void write_time(const struct wiretype *w, const struct value *v, struct buf *out)
 {
     int64_t ticks = 0;
-    if (v->bytes.len < VALUE_TIME_LEN || !value_ticks_from_text(v->bytes.data, &ticks))
+    if (v->bytes.len < VALUE_TIME_LEN || !value_ticks_from_text(v->bytes.data, &ticks)) {
         ticks = 0;
+    }
     write_ticks(out, ticks, w->scale);
 }
 
 static int read_datetime2(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
 {
     size_t size = time_size(w->scale);
-    if (len != size + 3)
+    if (len != size + 3) {
         return -1;
+    }
     return take_datetime(a, (int64_t)get_uint(p + size, 3), read_ticks(p, size, w->scale), out);
 }
 
@@ -336,11 +355,13 @@ static void write_datetime2(const struct wiretype *w, const struct value *v, str
 static int read_datetimeoffset(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
 {
     size_t size = time_size(w->scale);
-    if (len != size + 5 || take_datetime(a, (int64_t)get_uint(p + size, 3), read_ticks(p, size, w->scale), out) != 0)
+    if (len != size + 5 || take_datetime(a, (int64_t)get_uint(p + size, 3), read_ticks(p, size, w->scale), out) != 0) {
         return -1;
+    }
     int offset = (int16_t)get_uint(p + size + 3, 2);
-    if (offset < -OFFSET_MAX || offset > OFFSET_MAX)
+    if (offset < -OFFSET_MAX || offset > OFFSET_MAX) {
         return -1;
+    }
     char *text = (char *)(uintptr_t)out->bytes.data + VALUE_DATETIME_LEN; /* our own memory, made larger for this */
     int minutes = offset < 0 ? -offset : offset;
     text[0] = ' ';
@@ -357,8 +378,9 @@ static int read_datetimeoffset(const struct wiretype *w, const unsigned char *p,
 /* Minutes of the offset behind a DATETIMEOFFSET's instant. */
 static int offset_minutes(const struct value *v)
 {
-    if (v->bytes.len < VALUE_DATETIMEOFFSET_LEN)
+    if (v->bytes.len < VALUE_DATETIMEOFFSET_LEN) {
         return 0;
+    }
     const char *text = v->bytes.data + VALUE_DATETIME_LEN + 1;
     int minutes = ((text[1] - '0') * 10 + (text[2] - '0')) * 60 + (text[4] - '0') * 10 + (text[5] - '0');
     return text[0] == '-' ? -minutes : minutes;
@@ -410,13 +432,16 @@ static int take_text(struct value *out, const unsigned char *p, size_t len, stru
     size_t need = decode(p, len, NULL);
     size_t padded = need;
     /* CHAR and NCHAR values are as long as their type. */
-    if (out->type.kind == SQLTYPE_CHAR && padded < (size_t)out->type.length)
+    if (out->type.kind == SQLTYPE_CHAR && padded < (size_t)out->type.length) {
         padded = (size_t)out->type.length;
-    if (out->type.kind == SQLTYPE_NCHAR && len / 2 < (size_t)out->type.length)
+    }
+    if (out->type.kind == SQLTYPE_NCHAR && len / 2 < (size_t)out->type.length) {
         padded += (size_t)out->type.length - len / 2;
+    }
     char *text = arena_alloc(a, padded + 1);
-    if (text == NULL)
+    if (text == NULL) {
         return -1;
+    }
     decode(p, len, text);
     memset(text + need, ' ', padded - need);
     text[padded] = '\0';
@@ -472,8 +497,9 @@ static int read_binary(const struct wiretype *w, const unsigned char *p, size_t 
     out->bytes.len = len;
     if (padded > len) {
         char *data = arena_alloc(a, padded);
-        if (data == NULL)
+        if (data == NULL) {
             return -1;
+        }
         memcpy(data, p, len);
         memset(data + len, 0, padded - len);
         out->bytes.data = data;
@@ -492,8 +518,9 @@ static int read_guid(const struct wiretype *w, const unsigned char *p, size_t le
 {
     (void)w;
     unsigned char *ordered = arena_alloc(a, VALUE_GUID_LEN);
-    if (len != VALUE_GUID_LEN || ordered == NULL)
+    if (len != VALUE_GUID_LEN || ordered == NULL) {
         return -1;
+    }
     value_guid_from_wire(p, ordered);
     out->bytes.data = (const char *)ordered;
     out->bytes.len = VALUE_GUID_LEN;
@@ -504,8 +531,9 @@ static void write_guid(const struct wiretype *w, const struct value *v, struct b
 {
     (void)w;
     unsigned char wire[VALUE_GUID_LEN] = {0};
-    if (v->bytes.len == VALUE_GUID_LEN)
+    if (v->bytes.len == VALUE_GUID_LEN) {
         value_guid_to_wire((const unsigned char *)v->bytes.data, wire);
+    }
     buf_append(out, wire, sizeof wire);
 }
 
@@ -597,8 +625,9 @@ enum {
 static const struct wiretype_codec *find_codec(uint8_t token)
 {
     for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
-        if (codecs[i].token == token)
+        if (codecs[i].token == token) {
             return &codecs[i];
+        }
     }
     return NULL;
 }
@@ -624,10 +653,12 @@ void wiretype_collation(const struct dialect *d, enum collation collation, unsig
 
 static uint32_t decimal_size(int precision)
 {
-    if (precision <= 9)
+    if (precision <= 9) {
         return 5;
-    if (precision <= 19)
+    }
+    if (precision <= 19) {
         return 9;
+    }
     return precision <= 28 ? 13 : 17;
 }
 
@@ -648,13 +679,15 @@ static void describe_bytes(const struct dialect *d, struct wiretype *out, uint8_
 static void describe_string(const struct dialect *d, struct wiretype *out)
 {
     bool fixed = out->type.kind == SQLTYPE_CHAR || out->type.kind == SQLTYPE_NCHAR;
-    if (out->type.kind == SQLTYPE_TEXT)
+    if (out->type.kind == SQLTYPE_TEXT) {
         out->type.length = SQLTYPE_MAX;
+    }
     uint32_t length = is_unlimited(out) ? 0 : (uint32_t)out->type.length;
-    if (d->utf8 && !sqltype_is_unicode(&out->type))
+    if (d->utf8 && !sqltype_is_unicode(&out->type)) {
         describe_bytes(d, out, fixed ? TOKEN_CHAR : TOKEN_VARCHAR, TOKEN_VARCHAR, TOKEN_TEXT, length);
-    else /* n bytes of UTF-8 are at most n units */
+    } else { /* n bytes of UTF-8 are at most n units */
         describe_bytes(d, out, fixed ? TOKEN_NCHAR : TOKEN_NVARCHAR, TOKEN_NVARCHAR, TOKEN_NTEXT, length * 2);
+    }
 }
 
 /* Types that TDS 7.3 brought, with the length of their text for clients before. */
@@ -671,11 +704,16 @@ void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum
         uint8_t token;
         uint8_t size;
     } plain[SQLTYPE_KINDS] = {
-        [SQLTYPE_TINYINT] = {TOKEN_INTN, 1},  [SQLTYPE_SMALLINT] = {TOKEN_INTN, 2},
-        [SQLTYPE_INT] = {TOKEN_INTN, 4},      [SQLTYPE_BIGINT] = {TOKEN_INTN, 8},
-        [SQLTYPE_BIT] = {TOKEN_BIT, 1},       [SQLTYPE_MONEY] = {TOKEN_MONEY, 8},
-        [SQLTYPE_FLOAT] = {TOKEN_FLOAT, 8},   [SQLTYPE_REAL] = {TOKEN_FLOAT, 4},
-        [SQLTYPE_DATETIME] = {TOKEN_DATETIME, 8}, [SQLTYPE_UNIQUEIDENTIFIER] = {TOKEN_GUID, VALUE_GUID_LEN},
+        [SQLTYPE_TINYINT] = {TOKEN_INTN, 1},
+        [SQLTYPE_SMALLINT] = {TOKEN_INTN, 2},
+        [SQLTYPE_INT] = {TOKEN_INTN, 4},
+        [SQLTYPE_BIGINT] = {TOKEN_INTN, 8},
+        [SQLTYPE_BIT] = {TOKEN_BIT, 1},
+        [SQLTYPE_MONEY] = {TOKEN_MONEY, 8},
+        [SQLTYPE_FLOAT] = {TOKEN_FLOAT, 8},
+        [SQLTYPE_REAL] = {TOKEN_FLOAT, 4},
+        [SQLTYPE_DATETIME] = {TOKEN_DATETIME, 8},
+        [SQLTYPE_UNIQUEIDENTIFIER] = {TOKEN_GUID, VALUE_GUID_LEN},
     };
     *out = (struct wiretype){.type = *type};
     wiretype_collation(d, collation, out->collation);
@@ -736,8 +774,9 @@ bool wiretype_is_lob(const struct wiretype *w)
 
 size_t wiretype_null_size(const struct wiretype *w)
 {
-    if (in_pieces(w))
+    if (in_pieces(w)) {
         return 8;
+    }
     return w->codec->form == FORM_SHORT ? 2 : 1;
 }
 
@@ -767,8 +806,9 @@ void wiretype_write_info(const struct wiretype *w, struct buf *out)
     case FORM_DATE:
         break;
     }
-    if (w->codec->collated)
+    if (w->codec->collated) {
         buf_append(out, w->collation, sizeof w->collation);
+    }
 }
 
 static void write_null(const struct wiretype *w, struct buf *out)
@@ -787,11 +827,13 @@ static size_t open_length(struct buf *out, size_t width)
 
 static void close_length(struct buf *out, size_t start, size_t width)
 {
-    if (buf_status(out) != 0)
+    if (buf_status(out) != 0) {
         return;
+    }
     uint64_t len = out->len - start;
-    for (size_t i = 0; i < width; i++, len >>= 8)
+    for (size_t i = 0; i < width; i++, len >>= 8) {
         out->data[start - width + i] = (char)(unsigned char)len;
+    }
 }
 
 void wiretype_write_value(const struct wiretype *w, const struct value *v, struct buf *out)
@@ -805,15 +847,17 @@ void wiretype_write_value(const struct wiretype *w, const struct value *v, struc
         put_uint(out, UINT64_MAX - 1, 8);
         start = open_length(out, 4);
         w->codec->write(w, v, out);
-        if (buf_status(out) == 0 && out->len == start)
+        if (buf_status(out) == 0 && out->len == start) {
             return; /* the empty piece is that end */
+        }
         close_length(out, start, 4);
         put_uint(out, 0, 4);
         return;
     }
     size_t width = 1;
-    if (w->codec->form == FORM_SHORT)
+    if (w->codec->form == FORM_SHORT) {
         width = 2;
+    }
     if (w->codec->form == FORM_LONG) {
         static const char pointer[] = "\x10shardgate-no-ptr\0\0\0\0\0\0\0\0"; /* 16 bytes, and a time stamp of 8 */
         buf_append(out, pointer, sizeof pointer - 1);
@@ -828,8 +872,9 @@ void wiretype_write_value(const struct wiretype *w, const struct value *v, struc
 
 static bool size_is_known(const struct wiretype_codec *c, size_t size)
 {
-    if (c->sizes[0] == 0)
+    if (c->sizes[0] == 0) {
         return true;
+    }
     return size != 0 && memchr(c->sizes, (int)size, sizeof c->sizes) != NULL;
 }
 
@@ -838,7 +883,9 @@ static struct sqltype engine_type(const struct wiretype *w)
 {
     struct sqltype t = {.kind = w->codec->kind, .precision = w->precision, .scale = w->scale};
     if (t.kind == SQLTYPE_INT && w->size != 0) {
-        t.kind = w->size == 1 ? SQLTYPE_TINYINT : w->size == 2 ? SQLTYPE_SMALLINT : w->size == 4 ? SQLTYPE_INT : SQLTYPE_BIGINT;
+        t.kind = w->size == 1 ? SQLTYPE_TINYINT : w->size == 2 ? SQLTYPE_SMALLINT
+                                              : w->size == 4   ? SQLTYPE_INT
+                                                               : SQLTYPE_BIGINT;
     } else if (t.kind == SQLTYPE_FLOAT && w->size == 4) {
         t.kind = SQLTYPE_REAL;
     } else if (t.kind == SQLTYPE_MONEY) {
@@ -847,12 +894,14 @@ static struct sqltype engine_type(const struct wiretype *w)
     } else if (t.kind == SQLTYPE_DATETIME) {
         t.scale = 3;
     } else if (sqltype_is_string(&t) || sqltype_is_binary(&t)) {
-        if (w->codec->form == FORM_LONG || in_pieces(w))
+        if (w->codec->form == FORM_LONG || in_pieces(w)) {
             t.length = SQLTYPE_MAX;
-        else
+        } else {
             t.length = (int)(sqltype_is_unicode(&t) ? w->size / 2 : w->size);
-        if (t.length == 0)
+        }
+        if (t.length == 0) {
             t.length = 1;
+        }
     }
     return t;
 }
@@ -912,8 +961,9 @@ int wiretype_read_info(struct reader *r, struct wiretype *out, struct buf *error
     }
     if (c->collated) {
         const unsigned char *p = reader_bytes(r, WIRETYPE_COLLATION_LEN);
-        if (p != NULL)
+        if (p != NULL) {
             memcpy(out->collation, p, WIRETYPE_COLLATION_LEN);
+        }
     }
     if (r->failed || !fits) {
         buf_printf(error, "Data type 0x%02X (%s) has an invalid data length or metadata length.", token, c->name);
@@ -930,8 +980,9 @@ static const unsigned char *read_pieces(struct reader *r, struct arena *a, size_
     uint64_t told = reader_u64le(r);
     *len = 0;
     *null = told == UINT64_MAX;
-    if (*null || r->failed)
+    if (*null || r->failed) {
         return reader_bytes(r, 0);
+    }
 
     /* Once for the sum and the check that all pieces are there, once for the bytes. */
     struct reader ahead = *r;
@@ -939,29 +990,35 @@ static const unsigned char *read_pieces(struct reader *r, struct arena *a, size_
     size_t pieces = 0;
     for (;;) {
         uint32_t piece = reader_u32le(&ahead);
-        if (reader_bytes(&ahead, piece) == NULL)
+        if (reader_bytes(&ahead, piece) == NULL) {
             return NULL;
-        if (piece == 0)
+        }
+        if (piece == 0) {
             break;
+        }
         total += piece;
         pieces++;
     }
-    if (told != UINT64_MAX - 1 && told != total)
+    if (told != UINT64_MAX - 1 && told != total) {
         return NULL;
+    }
     *len = total;
     if (pieces <= 1) {
         uint32_t piece = reader_u32le(r);
         const unsigned char *p = reader_bytes(r, piece);
-        if (piece != 0)
+        if (piece != 0) {
             reader_u32le(r);
+        }
         return p;
     }
     unsigned char *joined = arena_alloc(a, total);
-    if (joined == NULL)
+    if (joined == NULL) {
         return NULL;
+    }
     size_t at = 0;
-    for (uint32_t piece; (piece = reader_u32le(r)) != 0; at += piece)
+    for (uint32_t piece; (piece = reader_u32le(r)) != 0; at += piece) {
         memcpy(joined + at, reader_bytes(r, piece), piece);
+    }
     return joined;
 }
 
@@ -969,8 +1026,9 @@ static const unsigned char *read_pieces(struct reader *r, struct arena *a, size_
 static const unsigned char *read_bytes(struct reader *r, const struct wiretype *w, struct arena *a, size_t *len, bool *null)
 {
     *null = false;
-    if (in_pieces(w))
+    if (in_pieces(w)) {
         return read_pieces(r, a, len, null);
+    }
     switch (w->codec->form) {
     case FORM_FIXED:
         *len = w->size;
@@ -987,8 +1045,9 @@ static const unsigned char *read_bytes(struct reader *r, const struct wiretype *
         *len = reader_u8(r);
         *null = *len == 0;
     }
-    if (*null)
+    if (*null) {
         *len = 0;
+    }
     return reader_bytes(r, *len);
 }
 

@@ -36,16 +36,18 @@ static void read_login(const uint8_t *data, size_t size)
 static void read_prelogin(const uint8_t *data, size_t size)
 {
     enum login_encryption encryption;
-    if (login_read_prelogin(data, size, &encryption) == 0)
+    if (login_read_prelogin(data, size, &encryption) == 0) {
         CHECK(encryption <= ENCRYPTION_REQUIRED);
+    }
 }
 
 /* What was read is written for each dialect, and what is written reads back. */
 static void check_value(const struct value *v)
 {
     static const struct dialect dialects[] = {{DIALECT_74, true}, {DIALECT_74, false}, {DIALECT_72, false}, {DIALECT_71, false}};
-    if (!v->null && sqltype_is_string(&v->type))
+    if (!v->null && sqltype_is_string(&v->type)) {
         check_text(v->bytes.data, v->bytes.len);
+    }
     for (size_t i = 0; i < sizeof dialects / sizeof dialects[0]; i++) {
         struct wiretype type;
         struct wiretype again;
@@ -102,8 +104,9 @@ static void read_declarations(const uint8_t *data, size_t size)
     struct arena a;
     arena_init(&a, ARENA_BYTES);
     int declared = rpc_name_parameters((const char *)data, size, params, 4, &a);
-    for (int i = 0; i < declared && i < 4; i++)
+    for (int i = 0; i < declared && i < 4; i++) {
         CHECK(params[i].name[0] == '@');
+    }
     arena_clear(&a);
 }
 
@@ -114,8 +117,9 @@ static void read_transaction(const uint8_t *data, size_t size)
     struct arena a;
     arena_init(&a, ARENA_BYTES);
     reader_init(&r, data, size);
-    if (rpc_read_transaction(&r, &a, &t) == 0)
+    if (rpc_read_transaction(&r, &a, &t) == 0) {
         check_text(t.name, strlen(t.name));
+    }
     arena_clear(&a);
 }
 
@@ -132,8 +136,9 @@ static ssize_t memory_read(struct transport *t, void *data, size_t len)
 {
     struct memory *m = (struct memory *)t;
     size_t part = len < m->len - m->at ? len : m->len - m->at;
-    if (part > 0)
+    if (part > 0) {
         memcpy(data, m->data + m->at, part);
+    }
     m->at += part;
     return (ssize_t)part;
 }
@@ -172,8 +177,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct dialect new_dialect = {DIALECT_74, true};
     static const struct dialect old_dialect = {DIALECT_71, false};
-    if (size == 0)
+    if (size == 0) {
         return 0;
+    }
     uint8_t choice = data[0];
     data++;
     size--;

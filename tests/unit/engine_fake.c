@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define COLUMNS_MAX 64
-#define NUMBER_MAX 10000000
+#define NUMBER_MAX  10000000
 
 struct engine {
     atomic_int next_spid;
@@ -42,8 +42,9 @@ void engine_close(struct engine *e)
 
 int engine_session_open(struct engine *e, const char *database, const struct engine_sink *sink, struct engine_session **out)
 {
-    if (strcmp(database, "nowhere") == 0)
+    if (strcmp(database, "nowhere") == 0) {
         return -1;
+    }
     struct engine_session *s = calloc(1, sizeof *s);
     s->sink = *sink;
     s->spid = atomic_fetch_add(&e->next_spid, 1);
@@ -54,8 +55,9 @@ int engine_session_open(struct engine *e, const char *database, const struct eng
 
 void engine_session_close(struct engine_session *s)
 {
-    for (size_t i = 0; i <= ENGINE_FAKE_PREPARED_MAX; i++)
+    for (size_t i = 0; i <= ENGINE_FAKE_PREPARED_MAX; i++) {
         free(s->prepared[i]);
+    }
     free(s);
 }
 
@@ -132,20 +134,23 @@ static int select_types(struct engine_session *s)
         nulls[i] = (struct value){.type = samples[i].type, .null = true};
     }
     if (s->sink.columns(s->sink.arg, columns, COUNT) != 0 || s->sink.row(s->sink.arg, samples, COUNT) != 0 ||
-        s->sink.row(s->sink.arg, nulls, COUNT) != 0)
+        s->sink.row(s->sink.arg, nulls, COUNT) != 0) {
         return -1;
+    }
     return finish(s, 2, 0xC1);
 }
 
 static int select_ints(struct engine_session *s, long first, long rows)
 {
     const struct engine_column column = {.name = "", .type = {.kind = SQLTYPE_INT}};
-    if (s->sink.columns(s->sink.arg, &column, 1) != 0)
+    if (s->sink.columns(s->sink.arg, &column, 1) != 0) {
         return -1;
+    }
     for (long i = 0; i < rows; i++) {
         const struct value v = {.type = {.kind = SQLTYPE_INT}, .integer = first + i};
-        if (s->sink.row(s->sink.arg, &v, 1) != 0)
+        if (s->sink.row(s->sink.arg, &v, 1) != 0) {
             return -1;
+        }
     }
     return finish(s, (uint64_t)rows, 0xC1);
 }
@@ -154,8 +159,9 @@ static int select_text(struct engine_session *s, long letters)
 {
     const struct engine_column column = {.name = "t", .type = {.kind = SQLTYPE_NVARCHAR, .length = SQLTYPE_MAX}};
     char *text = malloc((size_t)letters + 1);
-    for (long i = 0; i < letters; i++)
+    for (long i = 0; i < letters; i++) {
         text[i] = (char)('a' + i % 26);
+    }
     const struct value v = {.type = column.type, .bytes = {text, (size_t)letters}};
     int result = s->sink.columns(s->sink.arg, &column, 1) != 0 || s->sink.row(s->sink.arg, &v, 1) != 0 ? -1 : finish(s, 1, 0xC1);
     free(text);
@@ -164,15 +170,17 @@ static int select_text(struct engine_session *s, long letters)
 
 static int hang(struct engine_session *s)
 {
-    while (!atomic_load(&s->cancelled))
+    while (!atomic_load(&s->cancelled)) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
     return fail(s, 3621, "The statement has been terminated.");
 }
 
 static long number(const char *text)
 {
     long n = strtol(text, NULL, 10);
-    return n < 0 ? 0 : n > NUMBER_MAX ? NUMBER_MAX : n;
+    return n < 0 ? 0 : n > NUMBER_MAX ? NUMBER_MAX
+                                      : n;
 }
 
 int engine_batch(struct engine_session *s, const char *sql, size_t len)
@@ -180,20 +188,27 @@ int engine_batch(struct engine_session *s, const char *sql, size_t len)
     char text[ENGINE_MAX_NAME + 1];
     snprintf(text, sizeof text, "%.*s", len > ENGINE_MAX_NAME ? ENGINE_MAX_NAME : (int)len, sql);
     atomic_store(&s->cancelled, false);
-    if (strncmp(text, "select 1", 8) == 0)
+    if (strncmp(text, "select 1", 8) == 0) {
         return select_ints(s, 1, 1);
-    if (strncmp(text, "SELECT @@MAX_PRECISION", 22) == 0)
+    }
+    if (strncmp(text, "SELECT @@MAX_PRECISION", 22) == 0) {
         return select_ints(s, 38, 1);
-    if (strncmp(text, "select types", 12) == 0)
+    }
+    if (strncmp(text, "select types", 12) == 0) {
         return select_types(s);
-    if (strncmp(text, "rows ", 5) == 0)
+    }
+    if (strncmp(text, "rows ", 5) == 0) {
         return select_ints(s, 1, number(text + 5));
-    if (strncmp(text, "text ", 5) == 0)
+    }
+    if (strncmp(text, "text ", 5) == 0) {
         return select_text(s, number(text + 5));
-    if (strncmp(text, "fail", 4) == 0)
+    }
+    if (strncmp(text, "fail", 4) == 0) {
         return fail(s, 208, "Invalid object name 'fail'.");
-    if (strncmp(text, "hang", 4) == 0)
+    }
+    if (strncmp(text, "hang", 4) == 0) {
         return hang(s);
+    }
     if (strncmp(text, "use ", 4) == 0) {
         char before[sizeof s->database];
         memcpy(before, s->database, sizeof before);
@@ -209,18 +224,21 @@ int engine_batch(struct engine_session *s, const char *sql, size_t len)
 
 int engine_execute(struct engine_session *s, const char *sql, size_t len, struct engine_param *params, size_t count)
 {
-    if (count == 0 || count > COLUMNS_MAX)
+    if (count == 0 || count > COLUMNS_MAX) {
         return engine_batch(s, sql, len);
+    }
     struct engine_column columns[COLUMNS_MAX];
     struct value values[COLUMNS_MAX];
     for (size_t i = 0; i < count; i++) {
         columns[i] = (struct engine_column){.name = params[i].name, .type = params[i].value.type, .nullable = true};
         values[i] = params[i].value;
-        if (params[i].output && sqltype_is_integer(&params[i].value.type))
+        if (params[i].output && sqltype_is_integer(&params[i].value.type)) {
             params[i].value.integer *= 2;
+        }
     }
-    if (s->sink.columns(s->sink.arg, columns, count) != 0 || s->sink.row(s->sink.arg, values, count) != 0)
+    if (s->sink.columns(s->sink.arg, columns, count) != 0 || s->sink.row(s->sink.arg, values, count) != 0) {
         return -1;
+    }
     return finish(s, 1, 0xC1);
 }
 
@@ -249,15 +267,17 @@ static bool is_prepared(const struct engine_session *s, int32_t handle)
 
 int engine_execute_prepared(struct engine_session *s, int32_t handle, struct engine_param *params, size_t count)
 {
-    if (!is_prepared(s, handle))
+    if (!is_prepared(s, handle)) {
         return fail(s, 8179, "Could not find prepared statement with that handle.");
+    }
     return engine_execute(s, s->prepared[handle], strlen(s->prepared[handle]), params, count);
 }
 
 int engine_unprepare(struct engine_session *s, int32_t handle)
 {
-    if (!is_prepared(s, handle))
+    if (!is_prepared(s, handle)) {
         return fail(s, 8179, "Could not find prepared statement with that handle.");
+    }
     free(s->prepared[handle]);
     s->prepared[handle] = NULL;
     return 0;
@@ -272,8 +292,9 @@ int engine_begin(struct engine_session *s)
 static int end_transaction(struct engine_session *s, int type)
 {
     uint64_t from = s->transaction;
-    if (from == 0)
+    if (from == 0) {
         return fail(s, 3902, "The request has no corresponding BEGIN TRANSACTION.");
+    }
     s->transaction = 0;
     return s->sink.transaction(s->sink.arg, type, from, 0) != 0 ? -1 : finish(s, 0, 0);
 }

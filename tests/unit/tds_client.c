@@ -118,8 +118,9 @@ void client_send_raw(struct client *c, const void *data, size_t len)
     const char *p = data;
     while (len > 0) {
         ssize_t sent = send(c->fd, p, len, MSG_NOSIGNAL);
-        if (sent <= 0)
+        if (sent <= 0) {
             return; /* the server closed: the test sees it when it reads */
+        }
         p += sent;
         len -= (size_t)sent;
     }
@@ -132,10 +133,14 @@ void client_send(struct client *c, enum packet_type type, unsigned status, const
         size_t part = len < c->packet_size - PACKET_HEADER ? len : c->packet_size - PACKET_HEADER;
         size_t total = part + PACKET_HEADER;
         unsigned char packet[PACKET_SIZE_MAX] = {
-            (unsigned char)type, (unsigned char)(status | (part == len ? PACKET_END : 0)), (unsigned char)(total >> 8), (unsigned char)total,
+            (unsigned char)type,
+            (unsigned char)(status | (part == len ? PACKET_END : 0)),
+            (unsigned char)(total >> 8),
+            (unsigned char)total,
         };
-        if (part > 0)
+        if (part > 0) {
             memcpy(packet + PACKET_HEADER, p, part);
+        }
         client_send_raw(c, packet, total);
         p += part;
         len -= part;
@@ -148,8 +153,9 @@ static bool read_exactly(struct client *c, void *data, size_t len)
     char *p = data;
     while (len > 0) {
         ssize_t got = recv(c->fd, p, len, 0);
-        if (got <= 0)
+        if (got <= 0) {
             return false;
+        }
         p += got;
         len -= (size_t)got;
     }
@@ -160,16 +166,19 @@ bool client_read(struct client *c, struct buf *out)
 {
     for (;;) {
         unsigned char packet[PACKET_SIZE_MAX];
-        if (!read_exactly(c, packet, PACKET_HEADER))
+        if (!read_exactly(c, packet, PACKET_HEADER)) {
             return false;
+        }
         size_t len = (size_t)(packet[2] << 8 | packet[3]);
         assert_int_equal(packet[0], PACKET_REPLY);
         assert_in_range(len, PACKET_HEADER, PACKET_SIZE_MAX);
-        if (!read_exactly(c, packet + PACKET_HEADER, len - PACKET_HEADER))
+        if (!read_exactly(c, packet + PACKET_HEADER, len - PACKET_HEADER)) {
             return false;
+        }
         buf_append(out, packet + PACKET_HEADER, len - PACKET_HEADER);
-        if ((packet[1] & PACKET_END) != 0)
+        if ((packet[1] & PACKET_END) != 0) {
             return true;
+        }
     }
 }
 
@@ -194,8 +203,9 @@ void client_send_batch(struct client *c, const char *sql)
 {
     struct buf b;
     buf_init(&b, 1 << 20);
-    if (c->dialect.version >= DIALECT_72)
+    if (c->dialect.version >= DIALECT_72) {
         client_put_headers(&b);
+    }
     client_put_utf16(&b, sql);
     client_send(c, PACKET_BATCH, 0, b.data, b.len);
     buf_clear(&b);
@@ -205,10 +215,11 @@ void client_read_text(struct client *c, struct buf *out)
 {
     struct buf b;
     buf_init(&b, (size_t)1 << 28);
-    if (!client_read(c, &b))
+    if (!client_read(c, &b)) {
         buf_append_text(out, "closed\n");
-    else
+    } else {
         assert_true(client_show(&c->dialect, b.data, b.len, out));
+    }
     buf_clear(&b);
 }
 
@@ -217,8 +228,9 @@ void client_read_text(struct client *c, struct buf *out)
 static void show_hex(const char *data, size_t len, struct buf *out)
 {
     buf_append_text(out, "0x");
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         buf_printf(out, "%02X", (unsigned char)data[i]);
+    }
 }
 
 void client_show_value(const struct value *v, struct buf *out)
@@ -236,10 +248,11 @@ void client_show_value(const struct value *v, struct buf *out)
         show_hex(v->bytes.data, v->bytes.len, out);
     } else {
         buf_append_char(out, '\'');
-        if (v->bytes.len > 100)
+        if (v->bytes.len > 100) {
             buf_printf(out, "%.20s… %zu bytes", v->bytes.data, v->bytes.len);
-        else
+        } else {
             buf_append(out, v->bytes.data, v->bytes.len);
+        }
         buf_append_char(out, '\'');
     }
 }
@@ -257,8 +270,9 @@ static void show_text(struct shower *s, size_t units)
 {
     const unsigned char *p = reader_bytes(&s->r, units * 2);
     char text[4096];
-    if (p == NULL || units * 3 >= sizeof text)
+    if (p == NULL || units * 3 >= sizeof text) {
         return;
+    }
     buf_append_char(s->out, '\'');
     buf_append(s->out, text, wiretext_from_utf16(p, units * 2, text));
     buf_append_char(s->out, '\'');
@@ -275,8 +289,9 @@ static bool show_type(struct shower *s, struct wiretype *type)
     buf_init(&error, 1024);
     bool good = wiretype_read_info(&s->r, type, &error) == 0;
     buf_clear(&error);
-    if (good)
+    if (good) {
         sqltype_write(&type->type, s->out);
+    }
     return good;
 }
 
@@ -294,8 +309,9 @@ static bool show_value(struct shower *s, const struct wiretype *type, bool in_ro
     }
     buf_init(&error, 1024);
     bool good = wiretype_read_value(&s->r, type, &s->arena, &v, &error) == 0;
-    if (good)
+    if (good) {
         client_show_value(&v, s->out);
+    }
     buf_clear(&error);
     return good;
 }
@@ -305,17 +321,20 @@ static bool show_columns(struct shower *s)
     s->columns = reader_u16le(&s->r);
     buf_append_text(s->out, "COLUMNS");
     for (size_t i = 0; i < s->columns; i++) {
-        if (i == COLUMNS_MAX)
+        if (i == COLUMNS_MAX) {
             return false;
+        }
         read_u16_or_u32(s);
         reader_u16le(&s->r);
         buf_append_char(s->out, ' ');
-        if (!show_type(s, &s->types[i]))
+        if (!show_type(s, &s->types[i])) {
             return false;
+        }
         if (wiretype_is_lob(&s->types[i])) {
             size_t parts = s->dialect->version >= DIALECT_72 ? reader_u8(&s->r) : 1;
-            for (; parts > 0; parts--)
+            for (; parts > 0; parts--) {
                 reader_bytes(&s->r, (size_t)reader_u16le(&s->r) * 2);
+            }
         }
         buf_append_char(s->out, ' ');
         show_text(s, reader_u8(&s->r));
@@ -329,10 +348,11 @@ static bool show_row(struct shower *s, bool skips_nulls)
     buf_append_text(s->out, skips_nulls ? "NBCROW" : "ROW");
     for (size_t i = 0; i < s->columns; i++) {
         buf_append_char(s->out, ' ');
-        if (bitmap != NULL && (bitmap[i / 8] >> i % 8 & 1) != 0)
+        if (bitmap != NULL && (bitmap[i / 8] >> i % 8 & 1) != 0) {
             buf_append_text(s->out, "NULL");
-        else if (!show_value(s, &s->types[i], true))
+        } else if (!show_value(s, &s->types[i], true)) {
             return false;
+        }
     }
     return true;
 }
@@ -346,8 +366,9 @@ static bool show_return_value(struct shower *s)
     read_u16_or_u32(s);
     reader_u16le(&s->r);
     buf_append_char(s->out, ' ');
-    if (!show_type(s, &type))
+    if (!show_type(s, &type)) {
         return false;
+    }
     buf_append_char(s->out, ' ');
     return show_value(s, &type, false);
 }
@@ -368,8 +389,9 @@ static void show_environment(struct shower *s)
 {
     size_t len = reader_u16le(&s->r);
     const unsigned char *p = reader_bytes(&s->r, len);
-    if (p == NULL || len < 1)
+    if (p == NULL || len < 1) {
         return;
+    }
     struct shower inner = *s;
     reader_init(&inner.r, p, len);
     unsigned type = reader_u8(&inner.r);
@@ -381,8 +403,9 @@ static void show_environment(struct shower *s)
             show_text(&inner, size);
         } else {
             const unsigned char *bytes = reader_bytes(&inner.r, size);
-            if (bytes != NULL)
+            if (bytes != NULL) {
                 show_hex((const char *)bytes, size, s->out);
+            }
         }
     }
 }
@@ -399,8 +422,9 @@ static void show_loginack(struct shower *s)
 {
     size_t len = reader_u16le(&s->r);
     const unsigned char *p = reader_bytes(&s->r, len);
-    if (p == NULL || len < 10)
+    if (p == NULL || len < 10) {
         return;
+    }
     buf_printf(s->out, "LOGINACK %02x%02x%02x%02x ", p[1], p[2], p[3], p[4]);
     struct shower inner = *s;
     reader_init(&inner.r, p + 6, len - 6);
@@ -412,13 +436,15 @@ static bool show_features(struct shower *s)
     buf_append_text(s->out, "FEATUREEXTACK");
     for (;;) {
         unsigned feature = reader_u8(&s->r);
-        if (feature == 0xFF || s->r.failed)
+        if (feature == 0xFF || s->r.failed) {
             return !s->r.failed;
+        }
         size_t len = reader_u32le(&s->r);
         const unsigned char *p = reader_bytes(&s->r, len);
         buf_printf(s->out, " %02x:", feature);
-        if (p != NULL)
+        if (p != NULL) {
             show_hex((const char *)p, len, s->out);
+        }
     }
 }
 

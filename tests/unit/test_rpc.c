@@ -22,8 +22,8 @@ static void headers_are_skipped(void **state)
         {"\x04\0\0\0xy", 6, 0, 2},
         {"\x16\0\0\0\x12\0\0\0\x02\0\x01\x02\x03\x04\x05\x06\x07\x08\x01\0\0\0z", 23, 0, 1},
         {"\x0A\0\0\0\x06\0\0\0\x03\0", 10, 0, 0},
-        {"\x03\0\0\0", 4, -1, 0},                 /* shorter than itself */
-        {"\x05\0\0\0", 4, -1, 0},                 /* longer than the message */
+        {"\x03\0\0\0", 4, -1, 0}, /* shorter than itself */
+        {"\x05\0\0\0", 4, -1, 0}, /* longer than the message */
         {"\xFF\xFF\xFF\xFF", 4, -1, 0},
         {"\x04\0\0", 3, -1, 0},
         {"\x0A\0\0\0\x05\0\0\0\x03\0", 10, -1, 0}, /* a header shorter than itself */
@@ -34,8 +34,9 @@ static void headers_are_skipped(void **state)
         struct reader r;
         reader_init(&r, rows[i].bytes, rows[i].len);
         assert_int_equal(rpc_skip_headers(&new_dialect, &r), rows[i].result);
-        if (rows[i].result == 0)
+        if (rows[i].result == 0) {
             assert_int_equal(reader_left(&r), rows[i].left);
+        }
         reader_init(&r, rows[i].bytes, rows[i].len); /* TDS 7.1 has none */
         assert_int_equal(rpc_skip_headers(&old_dialect, &r), 0);
         assert_int_equal(reader_left(&r), rows[i].len);
@@ -68,8 +69,9 @@ static void positions_get_the_declared_names(void **state)
         struct arena a;
         arena_init(&a, 1 << 16);
         assert_int_equal(rpc_name_parameters(rows[i].declarations, strlen(rows[i].declarations), params, 3, &a), rows[i].declared);
-        for (size_t p = 0; p < 3; p++)
+        for (size_t p = 0; p < 3; p++) {
             assert_string_equal(params[p].name, rows[i].names[p]);
+        }
         arena_clear(&a);
     }
 }
@@ -109,8 +111,10 @@ static void procedures_are_found_by_number_and_name(void **state)
         {BYTES("\xFF\xFF"), -1, "", false},
         {BYTES("\0\0\0\0"), -1, "", false},
         {BYTES("\x05\0h\0i\0"), -1, "", false},
-        {BYTES("\xFF\xFF\x0A\0\0\0\0\0"), -1, "", false},                 /* a parameter without type */
-        {BYTES("\xFF\xFF\x0A\0\0\0\x05" "a\0\0\x30\0"), -1, "", false},   /* a name that is cut */
+        {BYTES("\xFF\xFF\x0A\0\0\0\0\0"), -1, "", false}, /* a parameter without type */
+        {BYTES("\xFF\xFF\x0A\0\0\0\x05"
+               "a\0\0\x30\0"),
+         -1, "", false}, /* a name that is cut */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reader r;
@@ -141,8 +145,9 @@ static void too_many_parameters_are_8003(void **state)
     struct buf b;
     buf_init(&b, 1 << 20);
     buf_append(&b, "\xFF\xFF\x0A\0\0\0", 6);
-    for (int i = 0; i < RPC_MAX_PARAMETERS; i++)
+    for (int i = 0; i < RPC_MAX_PARAMETERS; i++) {
         buf_append(&b, "\0\0\x30\x07", 4);
+    }
     for (int extra = 0; extra <= 1; extra++) {
         struct reader r;
         struct arena a;

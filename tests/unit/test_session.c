@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
-#define V71 0x71000001u
-#define V72 0x72090002u
+#define V71  0x71000001u
+#define V72  0x72090002u
 #define V73A 0x730A0003u
 #define V73B 0x730B0003u
-#define V74 0x74000004u
+#define V74  0x74000004u
 
 static struct buf text; /* the answer under test */
 static struct buf request;
@@ -81,14 +81,20 @@ static void each_version_is_answered_with_itself(void **state)
         uint32_t version;
         const char *acknowledged;
     } rows[] = {
-        {V71, "LOGINACK 71000001"},  {0x71000000, "LOGINACK 71000001"}, {V72, "LOGINACK 72090002"},        {V73A, "LOGINACK 730a0003"},
-        {V73B, "LOGINACK 730b0003"}, {V74, "LOGINACK 74000004"},        {0x08000000, "LOGINACK 74000004"},
+        {V71, "LOGINACK 71000001"},
+        {0x71000000, "LOGINACK 71000001"},
+        {V72, "LOGINACK 72090002"},
+        {V73A, "LOGINACK 730a0003"},
+        {V73B, "LOGINACK 730b0003"},
+        {V74, "LOGINACK 74000004"},
+        {0x08000000, "LOGINACK 74000004"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct client c;
         client_open(&c);
-        if (rows[i].version < V72 && rows[i].version > 0x70000000)
+        if (rows[i].version < V72 && rows[i].version > 0x70000000) {
             c.dialect.version = DIALECT_71;
+        }
         client_put_login(&request, rows[i].version, CLIENT_USER, CLIENT_PASSWORD, "", false);
         client_send(&c, PACKET_LOGIN7, 0, request.data, request.len);
         buf_reset(&request);
@@ -172,7 +178,7 @@ static void prelogin_is_answered_without_encryption(void **state)
     client_send(&c, PACKET_PRELOGIN, 0, request.data, request.len);
     buf_reset(&text);
     assert_true(client_read(&c, &text));
-    assert_int_equal(text.data[0], 0); /* the version comes first */
+    assert_int_equal(text.data[0], 0);  /* the version comes first */
     assert_int_equal(text.data[27], 2); /* ENCRYPT_NOT_SUP */
 
     /* Once only: a second one ends the connection. */
@@ -218,8 +224,9 @@ static void batches_are_answered(void **state)
     struct client c;
     client_open(&c);
     client_log_in(&c, V74, true);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         expect_batch(&c, rows[i].sql, rows[i].answer);
+    }
     client_close(&c);
 }
 
@@ -229,7 +236,8 @@ static void types_are_told_in_the_clients_dialect(void **state)
     static const char numbers[] = " 255 -32768 -2147483648 -9223372036854775808 1 -123.45 9223372036854775807000 -1234.5678 0.10000000000000001 0.5"
                                   " 'abc   ' 'na\xC3\xAFve \xE2\x82\xAC \xF0\x9F\x98\x80' 'long \xE2\x82\xAC' 'x\xC3\xA9  '"
                                   " '\xE6\x97\xA5\xE6\x9C\xAC \xF0\x9F\x98\x80' '' 'text \xC3\xBC'";
-    static const char binaries[] = " 0x0305E82C33019A0CD3118" "94FE004253F 0x010200 0xDEAD00BEEF 0x00FF\n";
+    static const char binaries[] = " 0x0305E82C33019A0CD3118"
+                                   "94FE004253F 0x010200 0xDEAD00BEEF 0x00FF\n";
     static const char known_times[] = " '2026-11-22' '13:05:00.1234567' '2026-11-22 13:05:00.1230000' '2026-11-22 13:05:00.1234567'"
                                       " '2026-11-22 11:05:00.1230000 +02:00'";
     static const char text_times[] = " '2026-11-22' '13:05:00.1234567' '2026-11-22 13:05:00.1230000' '2026-11-22 13:05:00.1234567'"
@@ -263,8 +271,9 @@ static void types_are_told_in_the_clients_dialect(void **state)
         assert_non_null(strstr(buf_text(&text), want.data));
         buf_reset(&want);
         buf_append_text(&want, rows[i].nulls);
-        for (int n = 0; n < 26; n++)
+        for (int n = 0; n < 26; n++) {
             buf_append_text(&want, " NULL");
+        }
         buf_append_text(&want, "\nDONE 10 c1 2\n");
         assert_non_null(strstr(buf_text(&text), want.data));
         buf_clear(&want);
@@ -308,8 +317,9 @@ static void long_requests_come_in_packets(void **state)
 
 static void put_rpc_number(unsigned char number)
 {
-    if (request.len == 0)
+    if (request.len == 0) {
         client_put_headers(&request);
+    }
     buf_append_u16le(&request, 0xFFFF);
     buf_append_u16le(&request, number);
     buf_append_u16le(&request, 0);
@@ -317,8 +327,9 @@ static void put_rpc_number(unsigned char number)
 
 static void put_rpc_name(const char *name)
 {
-    if (request.len == 0)
+    if (request.len == 0) {
         client_put_headers(&request);
+    }
     buf_append_u16le(&request, (uint16_t)strlen(name));
     client_put_utf16(&request, name);
     buf_append_u16le(&request, 0);
@@ -629,14 +640,14 @@ static void garbage_closes_the_connection(void **state)
         size_t len;
     } rows[] = {
         {"GET / HTTP/1.1\r\n\r\n", 18},
-        {"\x12\x01\0\x07\0\0\x01\0", 8},                 /* shorter than its header */
-        {"\x12\x01\xFF\xFF\0\0\x01\0", 8},               /* longer than any packet */
-        {"\x12\x01\0\x09\0\0\x01\0\0", 9},               /* PRELOGIN that ends in an option */
+        {"\x12\x01\0\x07\0\0\x01\0", 8},                      /* shorter than its header */
+        {"\x12\x01\xFF\xFF\0\0\x01\0", 8},                    /* longer than any packet */
+        {"\x12\x01\0\x09\0\0\x01\0\0", 9},                    /* PRELOGIN that ends in an option */
         {"\x12\x01\0\x0E\0\0\x01\0\x01\0\xFF\0\x01\xFF", 14}, /* an option that lies outside */
-        {"\x10\x01\0\x08\0\0\x01\0", 8},                 /* an empty LOGIN7 */
-        {"\x01\x01\0\x08\0\0\x01\0", 8},                 /* a batch before login */
+        {"\x10\x01\0\x08\0\0\x01\0", 8},                      /* an empty LOGIN7 */
+        {"\x01\x01\0\x08\0\0\x01\0", 8},                      /* a batch before login */
         {"\x06\x01\0\x08\0\0\x01\0", 8},
-        {"\x16\x03\x01\x02\0\x01\0\x01\xFC", 9},         /* TLS from the first byte */
+        {"\x16\x03\x01\x02\0\x01\0\x01\xFC", 9}, /* TLS from the first byte */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct client c;
@@ -678,9 +689,10 @@ static void slow_clients_are_understood(void **state)
     client_open(&c);
     client_log_in(&c, V74, true);
     static const unsigned char batch[] = {PACKET_BATCH, PACKET_END, 0, 46, 0, 0, 1, 0, 22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
-                                          0,            0,          0, 1,  0, 0, 0, 's', 0, 'e', 0, 'l', 0, 'e', 0, 'c', 0, 't', 0, ' ', 0, '1', 0};
-    for (size_t i = 0; i < sizeof batch; i++)
+                                          0, 0, 0, 1, 0, 0, 0, 's', 0, 'e', 0, 'l', 0, 'e', 0, 'c', 0, 't', 0, ' ', 0, '1', 0};
+    for (size_t i = 0; i < sizeof batch; i++) {
         client_send_raw(&c, batch + i, 1);
+    }
     buf_reset(&text);
     client_read_text(&c, &text);
     assert_string_equal(buf_text(&text), "COLUMNS INT ''\nROW 1\nDONE 10 c1 1\n");

@@ -44,8 +44,9 @@ static void malformed_guids_are_refused(void **state)
         "(3F2504E0-4F89-11D3-9A0C-0305E82C3301)",
     };
     unsigned char ordered[16];
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(value_guid_from_text(bad[i], strlen(bad[i]), ordered));
+    }
 }
 
 static void days_and_dates_agree(void **state)
@@ -55,9 +56,18 @@ static void days_and_dates_agree(void **state)
         int32_t days;
         const char *text;
     } rows[] = {
-        {0, "0001-01-01"},      {364, "0001-12-31"},    {365, "0002-01-01"},    {1460, "0004-12-31"},   {1461, "0005-01-01"},
-        {36524, "0101-01-01"},  {146096, "0400-12-31"}, {146097, "0401-01-01"}, {693595, "1900-01-01"}, {730178, "2000-02-29"},
-        {730179, "2000-03-01"}, {3652058, "9999-12-31"},
+        {0, "0001-01-01"},
+        {364, "0001-12-31"},
+        {365, "0002-01-01"},
+        {1460, "0004-12-31"},
+        {1461, "0005-01-01"},
+        {36524, "0101-01-01"},
+        {146096, "0400-12-31"},
+        {146097, "0401-01-01"},
+        {693595, "1900-01-01"},
+        {730178, "2000-02-29"},
+        {730179, "2000-03-01"},
+        {3652058, "9999-12-31"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[VALUE_DATE_LEN];
@@ -90,8 +100,9 @@ static void malformed_dates_are_refused(void **state)
     static const char *const bad[] = {"0000-01-01", "2026-00-01", "2026-13-01", "2026-02-29", "1900-02-29",
                                       "2026-04-31", "2026-01-00", "2026/01/01", "2026-1-001", "x026-01-01"};
     int32_t days;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(value_days_from_text(bad[i], &days));
+    }
 }
 
 static void ticks_and_times_agree(void **state)
@@ -117,16 +128,18 @@ static void ticks_and_times_agree(void **state)
     static const char *const bad[] = {"24:00:00.0000000", "00:60:00.0000000", "00:00:60.0000000", "00:00:00,0000000",
                                       "00-00:00.0000000", "00:00:00.000000 "};
     int64_t ticks;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(value_ticks_from_text(bad[i], &ticks));
+    }
 }
 
 static void decimals_have_all_their_digits(void **state)
 {
     (void)state;
     int128 largest = 0; /* 38 digits */
-    for (int i = 0; i < 38; i++)
+    for (int i = 0; i < 38; i++) {
         largest = largest * 10 + 9;
+    }
     const struct {
         int128 v;
         int scale;
@@ -153,9 +166,12 @@ static void decimals_have_all_their_digits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(guid_text_and_wire_agree),    cmocka_unit_test(malformed_guids_are_refused),
-        cmocka_unit_test(days_and_dates_agree),        cmocka_unit_test(every_day_reads_back),
-        cmocka_unit_test(malformed_dates_are_refused), cmocka_unit_test(ticks_and_times_agree),
+        cmocka_unit_test(guid_text_and_wire_agree),
+        cmocka_unit_test(malformed_guids_are_refused),
+        cmocka_unit_test(days_and_dates_agree),
+        cmocka_unit_test(every_day_reads_back),
+        cmocka_unit_test(malformed_dates_are_refused),
+        cmocka_unit_test(ticks_and_times_agree),
         cmocka_unit_test(decimals_have_all_their_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,10 +33,22 @@ static int tear_down(void **state)
 }
 
 #define TEXT(literal) .bytes = {literal, sizeof(literal) - 1}
-#define INTS(k, v) {{.type = {.kind = k}, .integer = v}, NULL}
-#define NUMBERS(p, s, v) {{.type = {.kind = SQLTYPE_DECIMAL, .precision = p, .scale = s}, .decimal = v}, NULL}
-#define STRINGS(k, l, v) {{.type = {.kind = k, .length = l}, TEXT(v)}, NULL}
-#define TIMES(k, s, v, again) {{.type = {.kind = k, .scale = s}, TEXT(v)}, again}
+#define INTS(k, v)                                \
+    {                                             \
+        {.type = {.kind = k}, .integer = v}, NULL \
+    }
+#define NUMBERS(p, s, v)                                                                    \
+    {                                                                                       \
+        {.type = {.kind = SQLTYPE_DECIMAL, .precision = p, .scale = s}, .decimal = v}, NULL \
+    }
+#define STRINGS(k, l, v)                                  \
+    {                                                     \
+        {.type = {.kind = k, .length = l}, TEXT(v)}, NULL \
+    }
+#define TIMES(k, s, v, again)                             \
+    {                                                     \
+        {.type = {.kind = k, .scale = s}, TEXT(v)}, again \
+    }
 
 static void values_read_back(void **state)
 {
@@ -126,8 +138,9 @@ static void values_read_back(void **state)
                 wiretype_write_info(&written, &bytes);
                 size_t info = bytes.len;
                 wiretype_write_value(&written, &v, &bytes);
-                if (v.null)
+                if (v.null) {
                     assert_int_equal(bytes.len - info, wiretype_null_size(&written));
+                }
                 reader_init(&r, bytes.data, bytes.len);
                 assert_int_equal(wiretype_read_info(&r, &read, &error), 0);
                 assert_int_equal(wiretype_read_value(&r, &read, &arena, &again, &error), 0);
@@ -135,10 +148,11 @@ static void values_read_back(void **state)
                 assert_int_equal(again.null, v.null);
 
                 buf_reset(&text);
-                if (rows[i].again != NULL && !v.null)
+                if (rows[i].again != NULL && !v.null) {
                     buf_append_text(&text, rows[i].again);
-                else
+                } else {
                     client_show_value(&v, &text);
+                }
                 buf_append_char(&text, ' ');
                 size_t half = text.len;
                 client_show_value(&again, &text);
@@ -155,8 +169,11 @@ static void client_types_are_read(void **state)
 {
     (void)state;
 #define LATIN1 "\x09\x04\xD0\0\x34"
-#define UTF8 "\x09\x04\xD0\x24\0"
-#define ROW(literal, shown) {literal, sizeof(literal) - 1, shown}
+#define UTF8   "\x09\x04\xD0\x24\0"
+#define ROW(literal, shown)                 \
+    {                                       \
+        literal, sizeof(literal) - 1, shown \
+    }
     static const struct {
         const char *wire;
         size_t len;
@@ -186,7 +203,10 @@ static void client_types_are_read(void **state)
         ROW("\x37\x05\x05\x01\x05\x01\x0A\0\0\0", "DECIMAL(5,1) 1.0"),
         ROW("\xA7\x40\x1F" LATIN1 "\x02\0\x80\xE9", "VARCHAR(8000) '\xE2\x82\xAC\xC3\xA9'"),
         ROW("\xA7\x40\x1F" UTF8 "\x02\0\xC3\xA9", "VARCHAR(8000) '\xC3\xA9'"),
-        ROW("\xA7\x40\x1F" UTF8 "\x03\0\xC3" "AB", "VARCHAR(8000) '\xEF\xBF\xBD" "AB'"),
+        ROW("\xA7\x40\x1F" UTF8 "\x03\0\xC3"
+            "AB",
+            "VARCHAR(8000) '\xEF\xBF\xBD"
+            "AB'"),
         ROW("\xA7\x40\x1F" UTF8 "\xFF\xFF", "VARCHAR(8000) NULL"),
         ROW("\xAF\x04\0" LATIN1 "\x01\0x", "CHAR(4) 'x   '"),
         ROW("\xEF\x04\0" LATIN1 "\x02\0x\0", "NCHAR(2) 'x '"),
@@ -217,8 +237,9 @@ static void client_types_are_read(void **state)
         buf_reset(&text);
         buf_reset(&error);
         reader_init(&r, rows[i].wire, rows[i].len);
-        if (wiretype_read_info(&r, &type, &error) != 0 || wiretype_read_value(&r, &type, &arena, &v, &error) != 0)
+        if (wiretype_read_info(&r, &type, &error) != 0 || wiretype_read_value(&r, &type, &arena, &v, &error) != 0) {
             fail_msg("%s: %s", rows[i].shown, buf_text(&error));
+        }
         assert_int_equal(reader_left(&r), 0);
         sqltype_write(&v.type, &text);
         buf_append_char(&text, ' ');
@@ -267,7 +288,9 @@ static void malformed_values_are_refused(void **state)
         ROW("\xE7\x02\0" LATIN1 "\x04\0a\0b\0", "The supplied value is not a valid instance of data type nvarchar."),
         ROW("\xE7\x02\0" LATIN1 "\x01\0a", "The supplied value is not a valid instance of data type nvarchar."),
         ROW("\xE7\xFF\xFF" LATIN1 "\x04\0\0\0\0\0\0\0\x02\0\0\0a\0\0\0\0\0", "The supplied value is not a valid instance of data type nvarchar."),
-        ROW("\x24\x10\x0F" "123456789012345", "The supplied value is not a valid instance of data type uniqueidentifier."),
+        ROW("\x24\x10\x0F"
+            "123456789012345",
+            "The supplied value is not a valid instance of data type uniqueidentifier."),
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reader r;
@@ -320,8 +343,10 @@ static void collations_are_told(void **state)
         enum collation collation;
         const char *wire;
     } rows[] = {
-        {{DIALECT_74, true}, COLLATION_CI, "\x09\x04\xD0\x24\0"},  {{DIALECT_74, false}, COLLATION_CI, "\x09\x04\xD0\x20\0"},
-        {{DIALECT_74, true}, COLLATION_CS, "\x09\x04\xC0\x24\0"},  {{DIALECT_74, true}, COLLATION_BIN2, "\x09\x04\0\x26\0"},
+        {{DIALECT_74, true}, COLLATION_CI, "\x09\x04\xD0\x24\0"},
+        {{DIALECT_74, false}, COLLATION_CI, "\x09\x04\xD0\x20\0"},
+        {{DIALECT_74, true}, COLLATION_CS, "\x09\x04\xC0\x24\0"},
+        {{DIALECT_74, true}, COLLATION_BIN2, "\x09\x04\0\x26\0"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned char wire[WIRETYPE_COLLATION_LEN];
