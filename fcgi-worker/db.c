@@ -71,8 +71,7 @@ static void disconnect(struct db *db)
     }
     db->stmt = SQL_NULL_HANDLE;
     db->dbc = SQL_NULL_HANDLE;
-    db->transaction = false;
-    db->kept = false;
+    db->kept = false; /* `transaction` stays: what it still holds must not run outside of it on a new connection */
 }
 
 /* Turns the records of the statement's handle into the error, and drops a connection that is not certainly good. */
@@ -138,6 +137,11 @@ static SQLULEN seconds_left(int64_t deadline_us)
 static int deadline_error(const struct db *db, struct err *e)
 {
     return err_set(e, ERR_DEADLINE_EXCEEDED, "no time was left to ask the database of shard '%s'", db->config->shard);
+}
+
+static int lost_error(const struct db *db, struct err *e)
+{
+    return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
 }
 
 static SQLRETURN exec_text(struct db *db, const char *sql)
@@ -340,7 +344,7 @@ static int execute(struct db *db, const struct statement *s, enum db_effect effe
         check_stale(db, deadline_us);
     for (int attempt = 0;; attempt++) {
         if (db->dbc == SQL_NULL_HANDLE && db->transaction)
-            return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
+            return lost_error(db, e);
         if (db->dbc == SQL_NULL_HANDLE && connect_db(db, deadline_us, e) < 0)
             return -1;
         bool kept = db->kept, transaction = db->transaction;
@@ -484,10 +488,10 @@ int db_begin(struct db *db, int64_t deadline_us, struct err *e)
 
 int db_commit(struct db *db, int64_t deadline_us, struct err *e)
 {
-    if (db->dbc == SQL_NULL_HANDLE)
-        return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
-    db->kept = false; /* a commit is never repeated: a new connection knows nothing of the transaction */
     db->transaction = false;
+    if (db->dbc == SQL_NULL_HANDLE)
+        return lost_error(db, e);
+    db->kept = false; /* a commit is never repeated: a new connection knows nothing of the transaction */
     int rc = frame(db, statement_commit, DB_WRITE, deadline_us, e);
     if (rc < 0)
         disconnect(db); /* whatever state it is in, the server ends the transaction with it */
