@@ -9,18 +9,12 @@
 static struct tsql_body *parse_body(struct tsql_parser *p);
 static struct tsql_source *parse_join(struct tsql_parser *p, int *depth);
 
-static void grow(int *depth, int child)
-{
-    if (*depth <= child)
-        *depth = child + 1;
-}
-
 /* A value whose depth counts for what holds it. */
 static struct tsql_expr *parse_value_in(struct tsql_parser *p, int *depth)
 {
     struct tsql_expr *e = tsql_parse_value(p);
     if (e != NULL)
-        grow(depth, e->depth);
+        tsql_grow(depth, e->depth);
     return e;
 }
 
@@ -28,7 +22,7 @@ static struct tsql_expr *parse_condition_in(struct tsql_parser *p, int *depth)
 {
     struct tsql_expr *e = tsql_parse_condition(p);
     if (e != NULL)
-        grow(depth, e->depth);
+        tsql_grow(depth, e->depth);
     return e;
 }
 
@@ -286,7 +280,7 @@ static struct tsql_source *parse_derived(struct tsql_parser *p, struct tsql_sour
         s->query = tsql_parse_subquery(p);
         if (s->query == NULL)
             return NULL;
-        grow(depth, s->query->depth);
+        tsql_grow(depth, s->query->depth);
     } else if (word && next->word == WORD_VALUES) {
         s->kind = TSQL_ROWS;
         tsql_advance(p);
@@ -588,7 +582,7 @@ struct tsql_query *tsql_parse_query(struct tsql_parser *p, struct tsql_cte *ctes
     q->body = parse_body(p);
     if (q->body == NULL)
         return NULL;
-    grow(&q->depth, q->body->depth);
+    tsql_grow(&q->depth, q->body->depth);
     if (tsql_take_word(p, WORD_ORDER) && (tsql_parse_order(p, &q->order_by, &q->depth) != 0 || parse_offset(p, q) != 0))
         return NULL;
     if (refuse_for(p) != 0 || tsql_check_depth(p, q->depth) != 0)

@@ -81,7 +81,20 @@ struct tsql_expr *tsql_parse_condition(struct tsql_parser *p); /* a condition; a
 int tsql_parse_values(struct tsql_parser *p, bool defaults, struct tsql_expr **list, size_t *count, int *depth); /* value {',' value} */
 struct tsql_expr *tsql_parse_literal(struct tsql_parser *p);   /* [+|-] literal */
 bool tsql_at_literal(const struct tsql_parser *p);
+struct tsql_expr *tsql_parse_plain_literal(struct tsql_parser *p); /* without a sign; the current token is one */
 struct tsql_expr *tsql_new_expr(struct tsql_parser *p, enum tsql_expr_kind kind, int line);
+/* Makes *depth more than a child's. */
+void tsql_grow(int *depth, int child);
+/* `e` with the depth of its children a, b, c and query counted; NULL (191) when that is too deep. */
+struct tsql_expr *tsql_finish_expr(struct tsql_parser *p, struct tsql_expr *e);
+
+/* ── tsql_parse_call.c ── */
+
+/* The call whose name was read; its '(' is the current token. */
+struct tsql_expr *tsql_parse_call(struct tsql_parser *p, struct tsql_text schema, struct tsql_text name, int line);
+struct tsql_expr *tsql_parse_escape(struct tsql_parser *p); /* '{' is the current token */
+/* true when the current token starts such an operand: then *out is it, or NULL after an error. */
+bool tsql_parse_word_operand(struct tsql_parser *p, struct tsql_expr **out);
 
 /* ── tsql_parse_type.c ── */
 

@@ -1,435 +1,9 @@
-/* The tree as T-SQL, for tests and messages. Names are always bracketed and nothing but the tree is read, so that the text
- * says what the parser understood. Parentheses stand only where the tree needs them: printing nests no deeper than the
- * text that was parsed.
- */
-#include "tds-server/tsql_tree.h"
+/* Queries and statements as T-SQL. */
+#include "tds-server/tsql_printer.h"
 
 #include <string.h>
-#include <strings.h>
 
-static void print_query(const struct tsql_query *q, struct buf *out);
 static void print_statement(const struct tsql_statement *s, struct buf *out);
-static void print_sources(const struct tsql_source *s, struct buf *out);
-
-/* ── Names ── */
-
-static void print_quoted(struct tsql_text text, char open, char close, struct buf *out)
-{
-    buf_append_char(out, open);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == close)
-            buf_append_char(out, close);
-        buf_append_char(out, text.data[i]);
-    }
-    buf_append_char(out, close);
-}
-
-static void print_name(struct tsql_text name, struct buf *out)
-{
-    print_quoted(name, '[', ']', out);
-}
-
-static void print_text(struct tsql_text text, struct buf *out)
-{
-    buf_append(out, text.data, text.len);
-}
-
-/* The parts in front may be absent, and between two that are there an empty one is left out as in db..t. */
-static void print_parts(const struct tsql_text *parts, size_t count, struct buf *out)
-{
-    size_t first = 0;
-    while (first < count - 1 && parts[first].len == 0)
-        first++;
-    for (size_t i = first; i < count; i++) {
-        if (i > first)
-            buf_append_char(out, '.');
-        if (parts[i].len > 0)
-            print_name(parts[i], out);
-    }
-}
-
-static void print_object(const struct tsql_name *n, struct buf *out)
-{
-    struct tsql_text parts[] = {n->server, n->database, n->schema, n->name};
-    print_parts(parts, 4, out);
-}
-
-static void print_column(const struct tsql_column_ref *c, struct buf *out)
-{
-    struct tsql_text parts[] = {c->database, c->schema, c->table, c->name};
-    print_parts(parts, 4, out);
-}
-
-static void print_words(const struct tsql_word *w, struct buf *out)
-{
-    for (; w != NULL; w = w->next) {
-        print_name(w->text, out);
-        if (w->descending)
-            buf_append_text(out, " DESC");
-        if (w->next != NULL)
-            buf_append_text(out, ", ");
-    }
-}
-
-static void print_name_list(const struct tsql_word *w, struct buf *out)
-{
-    if (w == NULL)
-        return;
-    buf_append_text(out, " (");
-    print_words(w, out);
-    buf_append_char(out, ')');
-}
-
-/* ── Expressions ── */
-
-static const char *const operators[] = {
-    [TSQL_NO_OP] = "",   [TSQL_NEGATE] = "-",  [TSQL_PLUS] = "+",   [TSQL_BIT_NOT] = "~", [TSQL_ADD] = "+", [TSQL_SUB] = "-",
-    [TSQL_MUL] = "*",    [TSQL_DIV] = "/",     [TSQL_MOD] = "%",    [TSQL_BIT_AND] = "&", [TSQL_BIT_OR] = "|", [TSQL_BIT_XOR] = "^",
-    [TSQL_EQ] = "=",     [TSQL_NE] = "<>",     [TSQL_LT] = "<",     [TSQL_LE] = "<=",     [TSQL_GT] = ">",  [TSQL_GE] = ">=",
-};
-
-static const char *const dateparts[TSQL_DATEPARTS] = {
-    [TSQL_YEAR] = "year",     [TSQL_QUARTER] = "quarter",   [TSQL_MONTH] = "month",   [TSQL_DAYOFYEAR] = "dayofyear",
-    [TSQL_DAY] = "day",       [TSQL_WEEK] = "week",         [TSQL_ISO_WEEK] = "iso_week", [TSQL_WEEKDAY] = "weekday",
-    [TSQL_HOUR] = "hour",     [TSQL_MINUTE] = "minute",     [TSQL_SECOND] = "second", [TSQL_MILLISECOND] = "millisecond",
-    [TSQL_MICROSECOND] = "microsecond", [TSQL_NANOSECOND] = "nanosecond", [TSQL_TZOFFSET] = "tzoffset",
-};
-
-static void print_operator(enum tsql_op op, struct buf *out)
-{
-    buf_append_char(out, ' ');
-    buf_append_text(out, operators[op]);
-    buf_append_char(out, ' ');
-}
-
-static void print_literal(const struct tsql_literal *l, struct buf *out)
-{
-    switch (l->kind) {
-    case TSQL_NULL:
-        buf_append_text(out, "NULL");
-        break;
-    case TSQL_MONEY:
-        buf_append_char(out, '$');
-        print_text(l->text, out);
-        break;
-    case TSQL_NSTRING:
-        buf_append_char(out, 'N');
-        print_quoted(l->text, '\'', '\'', out);
-        break;
-    case TSQL_STRING:
-        print_quoted(l->text, '\'', '\'', out);
-        break;
-    case TSQL_BINARY_LITERAL:
-        buf_append_text(out, "0x");
-        for (size_t i = 0; i < l->text.len; i++)
-            buf_printf(out, "%02x", (unsigned)(unsigned char)l->text.data[i]);
-        break;
-    case TSQL_INT:
-    case TSQL_DECIMAL:
-    case TSQL_FLOAT:
-        print_text(l->text, out);
-        break;
-    }
-}
-
-static void print_type(const struct tsql_type *t, struct buf *out)
-{
-    if (t->small)
-        buf_append_text(out, t->type.kind == SQLTYPE_MONEY ? "SMALLMONEY" : "SMALLDATETIME");
-    else
-        sqltype_write(&t->type, out);
-    if (t->collation.len > 0) {
-        buf_append_text(out, " COLLATE ");
-        print_name(t->collation, out);
-    }
-}
-
-static void print_values(const struct tsql_expr *e, struct buf *out)
-{
-    for (; e != NULL; e = e->next) {
-        tsql_print_expr(e, out);
-        if (e->next != NULL)
-            buf_append_text(out, ", ");
-    }
-}
-
-static void print_order(const struct tsql_order *o, struct buf *out)
-{
-    buf_append_text(out, "ORDER BY ");
-    for (; o != NULL; o = o->next) {
-        tsql_print_expr(o->value, out);
-        if (o->descending)
-            buf_append_text(out, " DESC");
-        if (o->next != NULL)
-            buf_append_text(out, ", ");
-    }
-}
-
-static void print_bound(const struct tsql_bound *b, struct buf *out)
-{
-    static const char *const names[] = {
-        [TSQL_UNBOUNDED_PRECEDING] = "UNBOUNDED PRECEDING", [TSQL_PRECEDING] = " PRECEDING", [TSQL_CURRENT_ROW] = "CURRENT ROW",
-        [TSQL_FOLLOWING] = " FOLLOWING", [TSQL_UNBOUNDED_FOLLOWING] = "UNBOUNDED FOLLOWING",
-    };
-    if (b->offset != NULL)
-        tsql_print_expr(b->offset, out);
-    buf_append_text(out, names[b->kind]);
-}
-
-static void print_window(const struct tsql_window *w, struct buf *out)
-{
-    buf_append_text(out, " OVER (");
-    if (w->partition_by != NULL) {
-        buf_append_text(out, "PARTITION BY ");
-        print_values(w->partition_by, out);
-        buf_append_char(out, ' ');
-    }
-    if (w->order_by != NULL) {
-        print_order(w->order_by, out);
-        buf_append_char(out, ' ');
-    }
-    if (w->has_frame) {
-        buf_append_text(out, w->range ? "RANGE BETWEEN " : "ROWS BETWEEN ");
-        print_bound(&w->start, out);
-        buf_append_text(out, " AND ");
-        print_bound(&w->end, out);
-    }
-    buf_append_char(out, ')');
-}
-
-static bool is_bare_call(const struct tsql_call *c)
-{
-    static const char *const names[] = {"CURRENT_TIMESTAMP", "CURRENT_USER", "SESSION_USER", "SYSTEM_USER", "USER"};
-    for (size_t i = 0; c->schema.len == 0 && c->args == NULL && i < sizeof(names) / sizeof(names[0]); i++) {
-        if (c->name.len == strlen(names[i]) && strncasecmp(c->name.data, names[i], c->name.len) == 0)
-            return !c->star && c->over == NULL && c->within_group == NULL;
-    }
-    return false;
-}
-
-static void print_call(const struct tsql_call *c, struct buf *out)
-{
-    if (is_bare_call(c)) {
-        print_text(c->name, out);
-        return;
-    }
-    if (c->schema.len > 0) {
-        print_name(c->schema, out);
-        buf_append_char(out, '.');
-    }
-    print_name(c->name, out);
-    buf_append_char(out, '(');
-    if (c->star)
-        buf_append_char(out, '*');
-    if (c->distinct)
-        buf_append_text(out, "DISTINCT ");
-    if (c->schema.len == 0 && c->arg_count == 2 && c->name.len == 4 && strncasecmp(c->name.data, "TRIM", 4) == 0) {
-        tsql_print_expr(c->args->next, out);
-        buf_append_text(out, " FROM ");
-        tsql_print_expr(c->args, out);
-    } else {
-        print_values(c->args, out);
-    }
-    buf_append_char(out, ')');
-    if (c->within_group != NULL) {
-        buf_append_text(out, " WITHIN GROUP (");
-        print_order(c->within_group, out);
-        buf_append_char(out, ')');
-    }
-    if (c->over != NULL)
-        print_window(c->over, out);
-}
-
-static void print_cast(const struct tsql_cast *c, struct buf *out)
-{
-    if (c->kind == TSQL_CAST_TRY)
-        buf_append_text(out, "TRY_");
-    if (c->style == NULL) {
-        buf_append_text(out, "CAST(");
-        tsql_print_expr(c->value, out);
-        buf_append_text(out, " AS ");
-        print_type(&c->type, out);
-    } else {
-        buf_append_text(out, "CONVERT(");
-        print_type(&c->type, out);
-        buf_append_text(out, ", ");
-        tsql_print_expr(c->value, out);
-        buf_append_text(out, ", ");
-        tsql_print_expr(c->style, out);
-    }
-    buf_append_char(out, ')');
-}
-
-static void print_case(const struct tsql_expr *e, struct buf *out)
-{
-    buf_append_text(out, "CASE ");
-    if (e->a != NULL) {
-        tsql_print_expr(e->a, out);
-        buf_append_char(out, ' ');
-    }
-    for (const struct tsql_when *w = e->whens; w != NULL; w = w->next) {
-        buf_append_text(out, "WHEN ");
-        tsql_print_expr(w->when, out);
-        buf_append_text(out, " THEN ");
-        tsql_print_expr(w->then, out);
-        buf_append_char(out, ' ');
-    }
-    if (e->otherwise != NULL) {
-        buf_append_text(out, "ELSE ");
-        tsql_print_expr(e->otherwise, out);
-        buf_append_char(out, ' ');
-    }
-    buf_append_text(out, "END");
-}
-
-static void print_subquery(const struct tsql_query *q, struct buf *out)
-{
-    buf_append_char(out, '(');
-    print_query(q, out);
-    buf_append_char(out, ')');
-}
-
-/* An operand, in parentheses unless `bare`. */
-static void print_operand(const struct tsql_expr *e, bool bare, struct buf *out)
-{
-    if (!bare)
-        buf_append_char(out, '(');
-    tsql_print_expr(e, out);
-    if (!bare)
-        buf_append_char(out, ')');
-}
-
-/* How tightly an operator binds: 0 for conditions' words, 2 for * / %, 3 for what needs no parentheses at all. A sign binds
- * like what it stands before, so it has the least of the operators on values. */
-static int binding(const struct tsql_expr *e)
-{
-    switch (e->kind) {
-    case TSQL_UNARY:
-        return e->op == TSQL_BIT_NOT ? 3 : 0;
-    case TSQL_BINARY:
-        return e->op == TSQL_MUL || e->op == TSQL_DIV || e->op == TSQL_MOD ? 2 : 1;
-    default:
-        return 3;
-    }
-}
-
-static void print_list(const struct tsql_expr *e, const char *word, struct buf *out)
-{
-    for (const struct tsql_expr *i = e->list; i != NULL; i = i->next) {
-        print_operand(i, i->kind != TSQL_OR && i->kind != e->kind, out);
-        if (i->next != NULL)
-            buf_append_text(out, word);
-    }
-}
-
-static void print_negated(const struct tsql_expr *e, const char *word, struct buf *out)
-{
-    tsql_print_expr(e->a, out);
-    if (e->negated)
-        buf_append_text(out, " NOT");
-    buf_append_text(out, word);
-}
-
-void tsql_print_expr(const struct tsql_expr *e, struct buf *out)
-{
-    switch (e->kind) {
-    case TSQL_LITERAL:
-        print_literal(&e->literal, out);
-        break;
-    case TSQL_COLUMN:
-        print_column(&e->column, out);
-        break;
-    case TSQL_VARIABLE:
-    case TSQL_GLOBAL:
-        print_text(e->text, out);
-        break;
-    case TSQL_DEFAULT:
-        buf_append_text(out, "DEFAULT");
-        break;
-    case TSQL_UNARY:
-        buf_append_text(out, operators[e->op]);
-        print_operand(e->a, binding(e->a) == 3, out);
-        break;
-    case TSQL_BINARY:
-        print_operand(e->a, binding(e->a) >= binding(e), out);
-        print_operator(e->op, out);
-        print_operand(e->b, binding(e->b) > binding(e), out);
-        break;
-    case TSQL_COLLATE:
-        print_operand(e->a, binding(e->a) == 3 && e->a->kind != TSQL_UNARY, out);
-        buf_append_text(out, " COLLATE ");
-        print_name(e->text, out);
-        break;
-    case TSQL_CASE:
-        print_case(e, out);
-        break;
-    case TSQL_CAST:
-        print_cast(e->cast, out);
-        break;
-    case TSQL_CALL:
-        print_call(e->call, out);
-        break;
-    case TSQL_DATEPART:
-        buf_append_text(out, dateparts[e->datepart]);
-        break;
-    case TSQL_SUBQUERY:
-        print_subquery(e->query, out);
-        break;
-    case TSQL_AND:
-        print_list(e, " AND ", out);
-        break;
-    case TSQL_OR:
-        print_list(e, " OR ", out);
-        break;
-    case TSQL_NOT:
-        buf_append_text(out, "NOT ");
-        print_operand(e->a, e->a->kind != TSQL_AND && e->a->kind != TSQL_OR, out);
-        break;
-    case TSQL_COMPARE:
-        tsql_print_expr(e->a, out);
-        print_operator(e->op, out);
-        tsql_print_expr(e->b, out);
-        break;
-    case TSQL_QUANTIFIED:
-        tsql_print_expr(e->a, out);
-        print_operator(e->op, out);
-        buf_append_text(out, e->all ? "ALL " : "ANY ");
-        print_subquery(e->query, out);
-        break;
-    case TSQL_BETWEEN:
-        print_negated(e, " BETWEEN ", out);
-        tsql_print_expr(e->b, out);
-        buf_append_text(out, " AND ");
-        tsql_print_expr(e->c, out);
-        break;
-    case TSQL_IN:
-        print_negated(e, " IN ", out);
-        if (e->query != NULL) {
-            print_subquery(e->query, out);
-        } else {
-            buf_append_char(out, '(');
-            print_values(e->list, out);
-            buf_append_char(out, ')');
-        }
-        break;
-    case TSQL_LIKE:
-        print_negated(e, " LIKE ", out);
-        tsql_print_expr(e->b, out);
-        if (e->c != NULL) {
-            buf_append_text(out, " ESCAPE ");
-            tsql_print_expr(e->c, out);
-        }
-        break;
-    case TSQL_IS_NULL:
-        tsql_print_expr(e->a, out);
-        buf_append_text(out, e->negated ? " IS NOT NULL" : " IS NULL");
-        break;
-    case TSQL_EXISTS:
-        buf_append_text(out, "EXISTS ");
-        print_subquery(e->query, out);
-        break;
-    }
-}
 
 /* ── Queries ── */
 
@@ -437,20 +11,20 @@ static void print_items(const struct tsql_item *i, struct buf *out)
 {
     for (; i != NULL; i = i->next) {
         if (i->kind == TSQL_ITEM_TABLE_STAR) {
-            print_object(&i->table, out);
+            tsql_print_object(&i->table, out);
             buf_append_char(out, '.');
         }
         if (i->kind != TSQL_ITEM_EXPR)
             buf_append_char(out, '*');
         if (i->variable.len > 0) {
-            print_text(i->variable, out);
+            tsql_print_text(i->variable, out);
             buf_append_text(out, " = ");
         }
         if (i->value != NULL)
             tsql_print_expr(i->value, out);
         if (i->alias.len > 0) {
             buf_append_text(out, " AS ");
-            print_name(i->alias, out);
+            tsql_print_name(i->alias, out);
         }
         if (i->next != NULL)
             buf_append_text(out, ", ");
@@ -473,7 +47,7 @@ static void print_rows(const struct tsql_row *r, struct buf *out)
     buf_append_text(out, "VALUES ");
     for (; r != NULL; r = r->next) {
         buf_append_char(out, '(');
-        print_values(r->values, out);
+        tsql_print_values(r->values, out);
         buf_append_text(out, r->next != NULL ? "), " : ")");
     }
 }
@@ -486,10 +60,10 @@ static void print_source(const struct tsql_source *s, struct buf *out)
     };
     switch (s->kind) {
     case TSQL_TABLE:
-        print_object(&s->name, out);
+        tsql_print_object(&s->name, out);
         break;
     case TSQL_DERIVED:
-        print_subquery(s->query, out);
+        tsql_print_subquery(s->query, out);
         break;
     case TSQL_ROWS:
         buf_append_char(out, '(');
@@ -512,8 +86,8 @@ static void print_source(const struct tsql_source *s, struct buf *out)
     }
     if (s->alias.len > 0) {
         buf_append_text(out, " AS ");
-        print_name(s->alias, out);
-        print_name_list(s->columns, out);
+        tsql_print_name(s->alias, out);
+        tsql_print_name_list(s->columns, out);
     }
 }
 
@@ -544,13 +118,13 @@ static void print_select(const struct tsql_body *b, struct buf *out)
     print_items(b->items, out);
     if (b->into.name.len > 0) {
         buf_append_text(out, " INTO ");
-        print_object(&b->into, out);
+        tsql_print_object(&b->into, out);
     }
     print_sources(b->from, out);
     print_where(b->where, out);
     if (b->group_by != NULL) {
         buf_append_text(out, " GROUP BY ");
-        print_values(b->group_by, out);
+        tsql_print_values(b->group_by, out);
     }
     if (b->having != NULL) {
         buf_append_text(out, " HAVING ");
@@ -587,21 +161,21 @@ static void print_ctes(const struct tsql_cte *c, struct buf *out)
     if (c != NULL)
         buf_append_text(out, "WITH ");
     for (; c != NULL; c = c->next) {
-        print_name(c->name, out);
-        print_name_list(c->columns, out);
+        tsql_print_name(c->name, out);
+        tsql_print_name_list(c->columns, out);
         buf_append_text(out, " AS ");
-        print_subquery(c->query, out);
+        tsql_print_subquery(c->query, out);
         buf_append_text(out, c->next != NULL ? ", " : " ");
     }
 }
 
-static void print_query(const struct tsql_query *q, struct buf *out)
+void tsql_print_query(const struct tsql_query *q, struct buf *out)
 {
     print_ctes(q->ctes, out);
     print_body(q->body, out);
     if (q->order_by != NULL) {
         buf_append_char(out, ' ');
-        print_order(q->order_by, out);
+        tsql_print_order(q->order_by, out);
     }
     if (q->offset != NULL) {
         buf_append_text(out, " OFFSET ");
@@ -625,8 +199,8 @@ static void print_output(const struct tsql_output *o, struct buf *out)
     print_items(o->items, out);
     if (o->into.name.len > 0) {
         buf_append_text(out, " INTO ");
-        print_object(&o->into, out);
-        print_name_list(o->into_columns, out);
+        tsql_print_object(&o->into, out);
+        tsql_print_name_list(o->into_columns, out);
     }
 }
 
@@ -636,8 +210,8 @@ static void print_insert(const struct tsql_insert *i, struct buf *out)
     buf_append_text(out, "INSERT ");
     print_top(&i->top, out);
     buf_append_text(out, "INTO ");
-    print_object(&i->table, out);
-    print_name_list(i->columns, out);
+    tsql_print_object(&i->table, out);
+    tsql_print_name_list(i->columns, out);
     print_output(&i->output, out);
     buf_append_char(out, ' ');
     switch (i->kind) {
@@ -645,7 +219,7 @@ static void print_insert(const struct tsql_insert *i, struct buf *out)
         print_rows(i->rows, out);
         break;
     case TSQL_INSERT_QUERY:
-        print_query(i->query, out);
+        tsql_print_query(i->query, out);
         break;
     case TSQL_INSERT_DEFAULTS:
         buf_append_text(out, "DEFAULT VALUES");
@@ -658,15 +232,15 @@ static void print_update(const struct tsql_update *u, struct buf *out)
     print_ctes(u->ctes, out);
     buf_append_text(out, "UPDATE ");
     print_top(&u->top, out);
-    print_object(&u->table, out);
+    tsql_print_object(&u->table, out);
     buf_append_text(out, " SET ");
     for (const struct tsql_assignment *a = u->set; a != NULL; a = a->next) {
-        print_text(a->variable, out);
+        tsql_print_text(a->variable, out);
         if (a->variable.len > 0 && a->column.name.len > 0)
             buf_append_text(out, " = ");
         if (a->column.name.len > 0)
-            print_column(&a->column, out);
-        buf_printf(out, " %s= ", operators[a->op]);
+            tsql_print_column(&a->column, out);
+        buf_printf(out, " %s= ", tsql_operators[a->op]);
         tsql_print_expr(a->value, out);
         if (a->next != NULL)
             buf_append_text(out, ", ");
@@ -682,7 +256,7 @@ static void print_delete(const struct tsql_delete *d, struct buf *out)
     buf_append_text(out, "DELETE ");
     print_top(&d->top, out);
     buf_append_text(out, "FROM ");
-    print_object(&d->table, out);
+    tsql_print_object(&d->table, out);
     print_output(&d->output, out);
     print_sources(d->from, out);
     print_where(d->where, out);
@@ -697,12 +271,12 @@ static void print_references(const struct tsql_constraint *c, struct buf *out)
     };
     if (c->columns != NULL) {
         buf_append_text(out, "FOREIGN KEY");
-        print_name_list(c->columns, out);
+        tsql_print_name_list(c->columns, out);
         buf_append_char(out, ' ');
     }
     buf_append_text(out, "REFERENCES ");
-    print_object(&c->references, out);
-    print_name_list(c->references_columns, out);
+    tsql_print_object(&c->references, out);
+    tsql_print_name_list(c->references_columns, out);
     buf_printf(out, " ON DELETE %s ON UPDATE %s", actions[c->on_delete], actions[c->on_update]);
 }
 
@@ -710,7 +284,7 @@ static void print_constraint(const struct tsql_constraint *c, struct buf *out)
 {
     if (c->name.len > 0) {
         buf_append_text(out, "CONSTRAINT ");
-        print_name(c->name, out);
+        tsql_print_name(c->name, out);
         buf_append_char(out, ' ');
     }
     switch (c->kind) {
@@ -718,7 +292,7 @@ static void print_constraint(const struct tsql_constraint *c, struct buf *out)
     case TSQL_UNIQUE:
         buf_append_text(out, c->kind == TSQL_UNIQUE ? "UNIQUE" : "PRIMARY KEY");
         buf_append_text(out, c->clustered ? " CLUSTERED" : c->nonclustered ? " NONCLUSTERED" : "");
-        print_name_list(c->columns, out);
+        tsql_print_name_list(c->columns, out);
         break;
     case TSQL_FOREIGN_KEY:
         print_references(c, out);
@@ -733,7 +307,7 @@ static void print_constraint(const struct tsql_constraint *c, struct buf *out)
         tsql_print_expr(c->value, out);
         if (c->columns != NULL) {
             buf_append_text(out, " FOR ");
-            print_words(c->columns, out);
+            tsql_print_words(c->columns, out);
         }
         break;
     }
@@ -741,9 +315,9 @@ static void print_constraint(const struct tsql_constraint *c, struct buf *out)
 
 static void print_column_def(const struct tsql_column_def *d, struct buf *out)
 {
-    print_name(d->name, out);
+    tsql_print_name(d->name, out);
     buf_append_char(out, ' ');
-    print_type(&d->type, out);
+    tsql_print_type(&d->type, out);
     if (d->not_null || d->null_given)
         buf_append_text(out, d->not_null ? " NOT NULL" : " NULL");
     if (d->identity)
@@ -771,7 +345,7 @@ static void print_elements(const struct tsql_column_def *d, const struct tsql_co
 static void print_create_table(const struct tsql_create_table *t, struct buf *out)
 {
     buf_append_text(out, "CREATE TABLE ");
-    print_object(&t->table, out);
+    tsql_print_object(&t->table, out);
     buf_append_text(out, " (");
     print_elements(t->columns, t->constraints, out);
     buf_append_char(out, ')');
@@ -783,13 +357,13 @@ static void print_drop_list(const char *word, const struct tsql_word *w, bool if
         return;
     buf_append_text(out, word);
     buf_append_text(out, if_exists ? "IF EXISTS " : "");
-    print_words(w, out);
+    tsql_print_words(w, out);
 }
 
 static void print_alter_table(const struct tsql_alter_table *a, struct buf *out)
 {
     buf_append_text(out, "ALTER TABLE ");
-    print_object(&a->table, out);
+    tsql_print_object(&a->table, out);
     switch (a->kind) {
     case TSQL_ALTER_ADD:
         buf_append_text(out, " ADD ");
@@ -813,13 +387,13 @@ static void print_create_index(const struct tsql_create_index *i, struct buf *ou
 {
     buf_append_text(out, i->unique ? "CREATE UNIQUE " : "CREATE ");
     buf_append_text(out, i->clustered ? "CLUSTERED INDEX " : "INDEX ");
-    print_name(i->name, out);
+    tsql_print_name(i->name, out);
     buf_append_text(out, " ON ");
-    print_object(&i->table, out);
-    print_name_list(i->columns, out);
+    tsql_print_object(&i->table, out);
+    tsql_print_name_list(i->columns, out);
     if (i->include != NULL) {
         buf_append_text(out, " INCLUDE");
-        print_name_list(i->include, out);
+        tsql_print_name_list(i->include, out);
     }
     print_where(i->where, out);
 }
@@ -828,7 +402,7 @@ static void print_drop_table(const struct tsql_drop_table *d, struct buf *out)
 {
     buf_append_text(out, d->if_exists ? "DROP TABLE IF EXISTS " : "DROP TABLE ");
     for (const struct tsql_name_item *t = d->tables; t != NULL; t = t->next) {
-        print_object(&t->name, out);
+        tsql_print_object(&t->name, out);
         if (t->next != NULL)
             buf_append_text(out, ", ");
     }
@@ -838,9 +412,9 @@ static void print_drop_index(const struct tsql_drop_index *d, struct buf *out)
 {
     buf_append_text(out, d->if_exists ? "DROP INDEX IF EXISTS " : "DROP INDEX ");
     for (const struct tsql_drop_index_item *i = d->items; i != NULL; i = i->next) {
-        print_name(i->name, out);
+        tsql_print_name(i->name, out);
         buf_append_text(out, " ON ");
-        print_object(&i->table, out);
+        tsql_print_object(&i->table, out);
         if (i->next != NULL)
             buf_append_text(out, ", ");
     }
@@ -854,11 +428,11 @@ static void print_option(struct tsql_text text, struct buf *out)
     static const char *const words[] = {"ROWCOUNT", "TEXTSIZE", "STATISTICS IO", "STATISTICS PROFILE", "STATISTICS TIME", "STATISTICS XML"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (text.len == strlen(words[i]) && memcmp(text.data, words[i], text.len) == 0) {
-            print_text(text, out);
+            tsql_print_text(text, out);
             return;
         }
     }
-    print_name(text, out);
+    tsql_print_name(text, out);
 }
 
 static void print_set(const struct tsql_set *s, struct buf *out)
@@ -878,15 +452,15 @@ static void print_set(const struct tsql_set *s, struct buf *out)
         break;
     case TSQL_SET_ISOLATION:
         buf_append_text(out, "TRANSACTION ISOLATION LEVEL ");
-        print_text(s->options->text, out);
+        tsql_print_text(s->options->text, out);
         break;
     case TSQL_SET_IDENTITY_INSERT:
         buf_append_text(out, "IDENTITY_INSERT ");
-        print_object(&s->table, out);
+        tsql_print_object(&s->table, out);
         buf_append_text(out, s->on ? " ON" : " OFF");
         break;
     case TSQL_SET_VARIABLE:
-        print_text(s->options->text, out);
+        tsql_print_text(s->options->text, out);
         buf_append_text(out, " = ");
         tsql_print_expr(s->value, out);
         break;
@@ -897,14 +471,14 @@ static void print_exec(const struct tsql_exec *e, struct buf *out)
 {
     buf_append_text(out, "EXEC ");
     if (e->result.len > 0) {
-        print_text(e->result, out);
+        tsql_print_text(e->result, out);
         buf_append_text(out, " = ");
     }
-    print_object(&e->procedure, out);
+    tsql_print_object(&e->procedure, out);
     for (const struct tsql_argument *a = e->arguments; a != NULL; a = a->next) {
         buf_append_char(out, ' ');
         if (a->name.len > 0) {
-            print_text(a->name, out);
+            tsql_print_text(a->name, out);
             buf_append_text(out, " = ");
         }
         tsql_print_expr(a->value, out);
@@ -939,7 +513,7 @@ static void print_tran(const char *word, struct tsql_text name, struct buf *out)
     buf_append_text(out, word);
     if (name.len > 0) {
         buf_append_char(out, ' ');
-        print_name(name, out);
+        tsql_print_name(name, out);
     }
 }
 
@@ -947,7 +521,7 @@ static void print_statement(const struct tsql_statement *s, struct buf *out)
 {
     switch (s->kind) {
     case TSQL_SELECT:
-        print_query(s->select, out);
+        tsql_print_query(s->select, out);
         break;
     case TSQL_INSERT:
         print_insert(s->insert, out);
@@ -960,14 +534,14 @@ static void print_statement(const struct tsql_statement *s, struct buf *out)
         break;
     case TSQL_TRUNCATE:
         buf_append_text(out, "TRUNCATE TABLE ");
-        print_object(&s->table, out);
+        tsql_print_object(&s->table, out);
         break;
     case TSQL_CREATE_DATABASE:
         buf_append_text(out, "CREATE DATABASE ");
-        print_name(s->create_database.name, out);
+        tsql_print_name(s->create_database.name, out);
         if (s->create_database.collation.len > 0) {
             buf_append_text(out, " COLLATE ");
-            print_name(s->create_database.collation, out);
+            tsql_print_name(s->create_database.collation, out);
         }
         break;
     case TSQL_DROP_DATABASE:
