@@ -64,6 +64,7 @@ static const struct fault_row fault_rows[] = {
     {209, 16, 1, FAULT_ENDS_BATCH, "Ambiguous column name '%s'."},
     {213, 16, 1, FAULT_ENDS_BATCH, "Column name or number of supplied values does not match table definition."},
     {220, 16, 1, FAULT_ENDS_STATEMENT, "Arithmetic overflow error for data type %s, value = %s."},
+    {226, 16, 6, FAULT_ENDS_BATCH, "%s statement not allowed within multi-statement transaction."},
     {229, 14, 5, FAULT_ENDS_STATEMENT, "The %s permission was denied on the object '%s', database '%s', schema '%s'."},
     {232, 16, 3, FAULT_ENDS_STATEMENT, "Arithmetic overflow error for type %s, value = %s."},
     {235, 16, 0, FAULT_ROLLS_BACK, "Cannot convert a char value to money. The char value has incorrect syntax."},
@@ -80,6 +81,7 @@ static const struct fault_row fault_rows[] = {
     {260, 16, 1, FAULT_ENDS_BATCH,
      "Disallowed implicit conversion from data type %s to data type %s, table '%s', column '%s'. Use the CONVERT function "
      "to run this query."},
+    {263, 16, 1, FAULT_ENDS_BATCH, "Must specify table to select from."},
     {264, 16, 1, FAULT_ENDS_BATCH,
      "The column name '%s' is specified more than once in the SET clause or column list of an INSERT. A column cannot be "
      "assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once."},
@@ -117,6 +119,7 @@ static const struct fault_row fault_rows[] = {
     {547, 16, 0, FAULT_ENDS_STATEMENT,
      "The %s statement conflicted with the %s constraint \"%s\". The conflict occurred in database \"%s\", table \"%s\"%s."},
     {596, 21, 1, FAULT_ROLLS_BACK, "Cannot continue the execution because the session is in the kill state."},
+    {628, 16, 0, FAULT_ENDS_STATEMENT, "Cannot issue SAVE TRANSACTION when there is no active transaction."},
     {701, 17, 123, FAULT_ROLLS_BACK, "There is insufficient system memory in resource pool 'default' to run this query."},
     {824, 24, 2, FAULT_ROLLS_BACK,
      "SQL Server detected a logical consistency-based I/O error in database '%s'. Restore it from a copy."},
@@ -127,6 +130,7 @@ static const struct fault_row fault_rows[] = {
      "The objects \"%s\" and \"%s\" in the FROM clause have the same exposed names. Use correlation names to distinguish "
      "them."},
     {1060, 16, 1, FAULT_ENDS_BATCH, "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer."},
+    {1088, 16, 11, FAULT_ENDS_BATCH, "Cannot find the object \"%s\" because it does not exist or you do not have permissions."},
     {1105, 17, 2, FAULT_ROLLS_BACK,
      "Could not allocate space for object '%s' in database '%s' because the 'PRIMARY' filegroup is full. Create disk space "
      "by deleting unneeded files, dropping objects in the filegroup, adding additional files to the filegroup, or setting "
@@ -176,6 +180,7 @@ static const struct fault_row fault_rows[] = {
      "Column names in each table must be unique. Column name '%s' in table '%s' is specified more than once."},
     {2714, 16, 6, FAULT_ENDS_BATCH, "There is already an object named '%s' in the database."},
     {2715, 16, 6, FAULT_ENDS_BATCH, "Column, parameter, or variable #%d: Cannot find data type %s."},
+    {2742, 16, 1, FAULT_ENDS_STATEMENT, "SET DATEFIRST is out of range."},
     {2744, 16, 2, FAULT_ENDS_BATCH, "Multiple identity columns specified for table '%s'. Only one identity column per table is allowed."},
     {2749, 16, 2, FAULT_ENDS_BATCH,
      "Identity column '%s' must be of data type int, bigint, smallint, tinyint, or decimal or numeric with a scale of 0, "
@@ -203,6 +208,7 @@ static const struct fault_row fault_rows[] = {
      "for the update/delete statement."},
     {4060, 11, 1, FAULT_ENDS_BATCH, "Cannot open database \"%s\" requested by the login. The login failed."},
     {4104, 16, 1, FAULT_ENDS_BATCH, "The multi-part identifier \"%s\" could not be bound."},
+    {4121, 16, 1, FAULT_ENDS_BATCH, "Cannot find either column or the user-defined function or aggregate \"%s\", or the name is ambiguous."},
     {4145, 15, 1, FAULT_ENDS_BATCH, "An expression of non-boolean type specified in a context where a condition is expected, near '%s'."},
     {4104, 16, 1, FAULT_ENDS_BATCH, "The multi-part identifier \"%s\" could not be bound."},
     {4108, 15, 1, FAULT_ENDS_BATCH, "Windowed functions can only appear in the SELECT or ORDER BY clauses."},
