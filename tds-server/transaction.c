@@ -1,0 +1,213 @@
+#include "tds-server/runtime.h"
+
+#include "tds-server/collate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ENVCHANGE_BEGIN = 8, ENVCHANGE_COMMIT = 9, ENVCHANGE_ROLLBACK = 10 };
+
+int runtime_sqlite_fault(struct engine_session *s, int rc)
+{
+    const char *database = s->current ? s->current->name : "";
+    switch (rc & 0xFF) {
+    case SQLITE_NOMEM:
+        return fault_set(&s->fault, FAULT_MEMORY);
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+        return fault_set(&s->fault, 1105, database, database);
+    case SQLITE_INTERRUPT:
+        return fault_set(&s->fault, FAULT_CANCELLED);
+    case SQLITE_BUSY:
+        return rc == SQLITE_BUSY_SNAPSHOT ? fault_set(&s->fault, 1205, s->spid) : fault_set(&s->fault, 1222);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return fault_set(&s->fault, 824, database);
+    case SQLITE_TOOBIG:
+        return fault_set(&s->fault, 8623);
+    default:
+        return fault_set(&s->fault, FAULT_INTERNAL, sqlite3_errmsg(s->db));
+    }
+}
+
+static int run(struct engine_session *s, const char *sql)
+{
+    int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : runtime_sqlite_fault(s, rc);
+}
+
+/* Lets go of the databases that were written to. */
+static void release(struct engine_session *s, bool committed)
+{
+    s->writing = false;
+    for (size_t i = 0; i < s->attached_count; i++) {
+        struct attachment *a = &s->attached[i];
+        if (!a->locked)
+            continue;
+        if (a->schema_changed && committed) {
+            a->schema = ++a->database->schema;
+        } else if (a->schema_changed) {
+            catalogue_release(a->catalogue);
+            a->catalogue = NULL;
+        }
+        a->schema_changed = false;
+        a->locked = false;
+        store_unlock(s->engine->store, a->database, &s->writer);
+        store_unpin(s->engine->store, a->database);
+    }
+}
+
+static int tell(struct engine_session *s, int type, uint64_t from, uint64_t to)
+{
+    return s->sink.transaction ? s->sink.transaction(s->sink.arg, type, from, to) : 0;
+}
+
+static void undo(struct engine_session *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    release(s, false);
+}
+
+void transaction_abandon(struct engine_session *s)
+{
+    undo(s);
+    s->savepoint_count = 0;
+    if (s->trancount > 0) {
+        uint64_t old = s->transaction;
+        s->trancount = 0;
+        s->transaction = 0;
+        (void)tell(s, ENVCHANGE_ROLLBACK, old, 0);
+    }
+}
+
+/* Makes what the open transaction wrote permanent. */
+static int commit(struct engine_session *s)
+{
+    if (!s->writing)
+        return 0;
+    int rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+    if (rc == SQLITE_OK) {
+        release(s, true);
+        return 0;
+    }
+    (void)runtime_sqlite_fault(s, rc);
+    undo(s);
+    return -1;
+}
+
+int transaction_begin_write(struct engine_session *s, struct attachment *a)
+{
+    struct store *store = s->engine->store;
+    if (s->trancount == 0 && s->options.implicit_transactions && transaction_begin(s) < 0)
+        return -1;
+    if (!a->locked) {
+        if (!store_pin_again(store, a->database))
+            return fault_set(&s->fault, 911, a->database->name);
+        if (store_lock(store, a->database, &s->writer, s->options.lock_timeout_ms, &s->fault) < 0) {
+            store_unpin(store, a->database);
+            return -1;
+        }
+        a->locked = true;
+    }
+    if (!s->writing) {
+        s->writing = true;
+        if (run(s, "BEGIN") < 0) {
+            undo(s);
+            return -1;
+        }
+    }
+    return s->trancount > 0 ? run(s, "SAVEPOINT sg_statement") : 0;
+}
+
+int transaction_end_write(struct engine_session *s, bool keep)
+{
+    if (sqlite3_get_autocommit(s->db)) {
+        /* SQLite has rolled the whole transaction back by itself: a full disk, or no memory. */
+        transaction_abandon(s);
+        return -1;
+    }
+    if (s->trancount > 0)
+        return run(s, keep ? "RELEASE sg_statement" : "ROLLBACK TO sg_statement; RELEASE sg_statement");
+    if (keep)
+        return commit(s);
+    undo(s);
+    return 0;
+}
+
+/* ---- BEGIN, COMMIT, ROLLBACK, SAVE ---- */
+
+int transaction_begin(struct engine_session *s)
+{
+    if (++s->trancount > 1)
+        return 0;
+    s->transaction = ++s->engine->next_transaction;
+    return tell(s, ENVCHANGE_BEGIN, 0, s->transaction);
+}
+
+int transaction_commit(struct engine_session *s)
+{
+    if (s->trancount == 0)
+        return fault_set(&s->fault, 3902);
+    if (s->trancount > 1) {
+        s->trancount--;
+        return 0;
+    }
+    uint64_t old = s->transaction;
+    int result = commit(s);
+    s->trancount = 0;
+    s->transaction = 0;
+    s->savepoint_count = 0;
+    if (tell(s, result == 0 ? ENVCHANGE_COMMIT : ENVCHANGE_ROLLBACK, old, 0) != 0)
+        return -1;
+    return result;
+}
+
+/* The newest savepoint of this name; -1: none. */
+static int find_savepoint(const struct engine_session *s, const char *name, size_t len)
+{
+    for (size_t i = s->savepoint_count; i-- > 0;) {
+        if (collate_name_equal(s->savepoints[i].name, strlen(s->savepoints[i].name), name, len))
+            return (int)i;
+    }
+    return -1;
+}
+
+int transaction_rollback(struct engine_session *s, const char *name, size_t len)
+{
+    if (s->trancount == 0)
+        return fault_set(&s->fault, 3903);
+    int savepoint = len > 0 ? find_savepoint(s, name, len) : -1;
+    if (savepoint >= 0) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "ROLLBACK TO sg_save_%d", savepoint);
+        s->savepoint_count = (size_t)savepoint + 1;
+        return run(s, sql);
+    }
+    transaction_abandon(s);
+    return 0;
+}
+
+int transaction_save(struct engine_session *s, const char *name, size_t len)
+{
+    if (s->trancount == 0)
+        return fault_set(&s->fault, 628);
+    size_t i = s->savepoint_count;
+    if (i == RUNTIME_MAX_SAVEPOINTS || len >= sizeof s->savepoints[i].name)
+        return fault_set(&s->fault, FAULT_UNSUPPORTED, "so many or so long savepoints");
+    if (!s->writing) {
+        s->writing = true;
+        if (run(s, "BEGIN") < 0) {
+            undo(s);
+            return -1;
+        }
+    }
+    char sql[64];
+    snprintf(sql, sizeof sql, "SAVEPOINT sg_save_%zu", i);
+    if (run(s, sql) < 0)
+        return -1;
+    memcpy(s->savepoints[i].name, name, len);
+    s->savepoints[i].name[len] = '\0';
+    s->savepoint_count++;
+    return 0;
+}
