@@ -1,0 +1,76 @@
+/* Running a batch: its statements one after the other, each compiled when its turn comes, and what an error ends.
+ *
+ *     batch (text, tree, variables) ── exec_batch ──> for each statement: plan, rows and messages to the sink, done
+ */
+#ifndef SHARDGATE_TDS_EXEC_H
+#define SHARDGATE_TDS_EXEC_H
+
+#include "tds-server/plan.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define EXEC_MAX_CACHED 64       /* batches kept by a session */
+#define EXEC_MAX_CACHED_BYTES 16384 /* of a batch's text that is kept */
+#define EXEC_MAX_VARIABLES 2200  /* SQL Server takes 2,100 parameters */
+
+/* A text, parsed. Kept by its session while it is likely to come again. */
+struct batch {
+    struct batch *next;
+    int32_t handle; /* of a prepared one; 0 else */
+    char *sql;
+    size_t len;
+    bool quoted_identifier;
+    const struct store_database *database; /* the current one when it was parsed */
+    struct arena arena;
+    struct tsql_batch *tree;
+    struct variable *variables;
+    size_t variable_count;
+    struct plan *plan; /* of the only statement; kept with a batch of one */
+    bool single;       /* one SELECT, INSERT, UPDATE or DELETE */
+    bool running;
+};
+
+/* A variable's value while a batch runs; `own` holds the bytes of what the batch assigned. */
+struct variable_value {
+    struct value value;
+    struct buf own;
+};
+
+/* A batch under way. */
+struct run {
+    struct engine_session *session;
+    struct batch *batch;
+    struct variable_value *values;
+    bool stopped; /* the sink said so */
+    bool returned; /* an error has ended the batch */
+};
+
+/* Runs it. 0, or -1 when the sink stopped it. */
+int exec_batch(struct run *r) __attribute__((warn_unused_result));
+
+/* Makes the statement's plan, or finds that `plan` is still good. -1: the session's fault. */
+int exec_compile(struct engine_session *s, const struct batch *batch, const struct tsql_statement *statement, struct plan *plan)
+    __attribute__((warn_unused_result));
+
+/* Binds a query's parameters. -1: the session's fault. */
+int exec_bind(struct run *r, struct plan_query *q) __attribute__((warn_unused_result));
+/* Steps: 1 a row, 0 the end, -1 the session's fault. */
+int exec_step(struct engine_session *s, sqlite3_stmt *stmt) __attribute__((warn_unused_result));
+/* Prepares the query's statement unless it is. */
+int exec_prepare(struct engine_session *s, const char *sql, sqlite3_stmt **stmt) __attribute__((warn_unused_result));
+
+/* exec_dml.c: runs a plan that writes; *count is the number of rows. */
+int exec_write(struct run *r, struct plan *p, int64_t *count) __attribute__((warn_unused_result));
+
+/* ddl.c */
+int ddl_create_table(struct engine_session *s, const struct tsql_create_table *t) __attribute__((warn_unused_result));
+int ddl_drop_table(struct engine_session *s, const struct tsql_drop_table *d) __attribute__((warn_unused_result));
+int ddl_create_index(struct engine_session *s, const struct tsql_create_index *x) __attribute__((warn_unused_result));
+int ddl_drop_index(struct engine_session *s, const struct tsql_drop_index *d) __attribute__((warn_unused_result));
+int ddl_truncate(struct engine_session *s, const struct tsql_name *table) __attribute__((warn_unused_result));
+
+/* settings.c: SET; -1: 195 and its like. */
+int settings_apply(struct run *r, const struct tsql_set *set) __attribute__((warn_unused_result));
+
+#endif
