@@ -39,7 +39,7 @@ void *exchange_thread_open(void *arg, unsigned index)
     if (t == NULL)
         return NULL;
     t->master = arg;
-    t->fanout = fanout_new(t->master->cluster, t->master->rundir);
+    t->fanout = fanout_new(t->master->cluster, t->master->rundir, &t->master->load);
     t->parts = calloc(t->master->cluster->worker_count, sizeof *t->parts);
     if (t->fanout == NULL || t->parts == NULL) {
         exchange_thread_close(t);

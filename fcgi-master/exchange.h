@@ -31,6 +31,7 @@ struct master {
     struct tables *tables;
     pthread_mutex_t schema_lock; /* one change of schema at a time */
     atomic_size_t describer;     /* the worker that answered the last /describe: the first to be asked again */
+    struct fanout_load load;
     int64_t started_us;
 };
 

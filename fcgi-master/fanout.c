@@ -30,12 +30,14 @@ struct call {
     bool under_way;  /* libcurl has it */
     unsigned attempts;
     int64_t started_us;
+    int64_t attempt_us; /* when the attempt under way was started */
     char curl_error[CURL_ERROR_SIZE];
 };
 
 struct fanout {
     const struct cluster *cluster;
     const char *rundir;
+    struct fanout_load *load;
     CURLM *multi;
     struct call *calls[FANOUT_MAX_CALLS]; /* made when first needed, then kept */
     size_t count;
@@ -59,13 +61,14 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-struct fanout *fanout_new(const struct cluster *cluster, const char *rundir)
+struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct fanout_load *load)
 {
     struct fanout *f = calloc(1, sizeof *f);
     if (f == NULL)
         return NULL;
     f->cluster = cluster;
     f->rundir = rundir;
+    f->load = load;
     f->multi = curl_multi_init();
     if (f->multi == NULL) {
         free(f);
@@ -291,6 +294,22 @@ static void drop_headers(struct call *c)
     c->headers = NULL;
 }
 
+/* Do as many threads wait for a late worker as may? */
+static bool is_crowded(const struct fanout *f, size_t worker)
+{
+    int limit = f->cluster->master_threads > 1 ? f->cluster->master_threads / 2 : 1;
+    return atomic_load(&f->load->late[worker]) && atomic_load(&f->load->waiting[worker]) >= limit;
+}
+
+/* The attempt has left libcurl. `ended`: by itself, well or not; else its time was up after `waited_us`. */
+static void leave_crowd(struct fanout *f, struct call *c, bool ended, int64_t waited_us)
+{
+    c->under_way = false;
+    atomic_fetch_sub(&f->load->waiting[c->answer.worker], 1);
+    if (ended || waited_us >= FANOUT_LATE_MS * 1000)
+        atomic_store(&f->load->late[c->answer.worker], !ended);
+}
+
 /* Hands an attempt to libcurl. False when it cannot be made; the call has its result then. */
 static bool start_attempt(struct fanout *f, struct call *c)
 {
@@ -302,6 +321,11 @@ static bool start_attempt(struct fanout *f, struct call *c)
         c->answer.timed_out = true;
         if (c->attempts == 1)
             fail_call(c, FANOUT_NOT_SENT, "no time was left");
+        return false;
+    }
+    if (is_crowded(f, c->answer.worker)) {
+        if (c->attempts == 1)
+            fail_call(c, FANOUT_NOT_SENT, "it answers late, and as many requests as may wait for it already");
         return false;
     }
     if (remaining_ms > INT32_MAX)
@@ -329,6 +353,8 @@ static bool start_attempt(struct fanout *f, struct call *c)
         return false;
     }
     c->under_way = true;
+    c->attempt_us = now_us();
+    atomic_fetch_add(&f->load->waiting[c->answer.worker], 1);
     return true;
 }
 
@@ -385,7 +411,7 @@ static size_t reap(struct fanout *f)
         struct call *c = NULL;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
         curl_multi_remove_handle(f->multi, easy);
-        c->under_way = false;
+        leave_crowd(f, c, code != CURLE_OPERATION_TIMEDOUT, now_us() - c->attempt_us);
         if (!finish_attempt(c, code) || !start_attempt(f, c)) {
             c->answer.elapsed_us = now_us() - c->started_us;
             ended++;
@@ -403,7 +429,7 @@ static void give_up(struct fanout *f)
             continue;
         curl_multi_remove_handle(f->multi, c->easy);
         drop_headers(c);
-        c->under_way = false;
+        leave_crowd(f, c, true, 0);
         fail_call(c, FANOUT_NO_ANSWER, "the HTTP client failed");
     }
 }

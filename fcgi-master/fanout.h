@@ -11,6 +11,7 @@
 
 #include "common/cluster.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@
 #define FANOUT_CONNECT_MS 1000                /* for a connection, within the deadline */
 #define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd closes at 5 */
 #define FANOUT_MARGIN_MS  100 /* at most, and an eighth of the time: what the worker is told less */
+#define FANOUT_LATE_MS    500 /* a call that waited this long in vain makes its worker late */
 #define FANOUT_MAX_DETAIL 256
 
 enum fanout_result {
@@ -53,15 +55,23 @@ struct fanout_answer {
     char detail[FANOUT_MAX_DETAIL]; /* what went wrong, naming no path; "" with FANOUT_ANSWERED */
 };
 
+/* What the threads know of the workers together; zeroed at first. While a worker is late (the last call that ended had
+ * waited for it in vain), at most half of the threads wait for it: the others' calls to it are not sent, so that one hung
+ * worker cannot take all threads away from the living ones. */
+struct fanout_load {
+    atomic_int waiting[CLUSTER_MAX_WORKERS];
+    atomic_bool late[CLUSTER_MAX_WORKERS];
+};
+
 struct fanout;
 
 /* Once a process, before any thread: 0 or -1. */
 int fanout_global_init(void) __attribute__((warn_unused_result));
 void fanout_global_clear(void);
 
-/* `cluster` and `rundir` are borrowed for the fanout's life. A worker is reached by the socket RUNDIR/NAME.http.sock while
+/* `cluster`, `rundir` and `load` are borrowed for the fanout's life. A worker is reached by the socket RUNDIR/NAME.http.sock while
  * that exists, else by TCP. NULL when memory ran out. fanout_free accepts NULL. */
-struct fanout *fanout_new(const struct cluster *cluster, const char *rundir);
+struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct fanout_load *load);
 void fanout_free(struct fanout *f);
 
 /* Forgets all calls and their answers; the connections stay. */

@@ -52,7 +52,7 @@ class StandIn:
                 self.run(self.rfile.read(int(self.headers["Content-Length"])))
 
             def run(self, raw):
-                with contextlib.suppress(ConnectionError):
+                with contextlib.suppress(OSError):
                     stand_in.serve(self, json.loads(raw))
 
         class Server(http.server.ThreadingHTTPServer):
@@ -296,6 +296,33 @@ class Master(harness.ClusterTest):
         health = self.api.get("/health").json
         self.assertEqual((health["status"], [w["status"] for w in health["workers"]]), ("degraded", ["up", "down", "up"]))
         self.assertLess(health["workers"][0]["latency_ms"], 900)
+
+    def test_hung_worker_leaves_threads_to_the_others(self):
+        self.ok("/select", T)
+        self.python(insert="hang")
+        stop = threading.Event()
+
+        def pester():
+            api = Api(self.api.port)
+            while not stop.is_set():
+                answer = api.post("/insert", {**T, "data": {"student_id": 1003}})
+                assert answer.status in (503, 504), answer
+
+        threads = [threading.Thread(target=pester) for _ in range(12)]
+        for t in threads:
+            t.start()
+        try:
+            time.sleep(2.5)  # the first have waited for their deadline
+            for _ in range(20):
+                started = time.monotonic()
+                self.ok("/insert", {**T, "data": {"student_id": 1001}})
+                self.assertLess(time.monotonic() - started, 1)
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        self.python()
+        harness.eventually(lambda: self.api.post("/insert", {**T, "data": {"student_id": 1003}}).status == 200)
 
     def test_refused_connection_is_not_applied(self):
         self.ok("/select", T)

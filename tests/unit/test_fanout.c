@@ -50,9 +50,10 @@ struct server {
 
 static struct server servers[SERVERS];
 static struct cluster_worker workers[SERVERS];
-static struct cluster cluster = {.bind = (char *)(uintptr_t) "127.0.0.1", .workers = workers, .worker_count = SERVERS};
+static struct cluster cluster = {.bind = (char *)(uintptr_t) "127.0.0.1", .workers = workers, .worker_count = SERVERS, .master_threads = 4};
 static char rundir[] = "/tmp/shardgate-fanout-XXXXXX";
 static struct fanout *f;
+static struct fanout_load load;
 
 static int64_t now_us(void)
 {
@@ -215,7 +216,8 @@ static void stop_server(size_t i)
 static int set_up(void **state)
 {
     (void)state;
-    f = fanout_new(&cluster, rundir);
+    memset(&load, 0, sizeof load);
+    f = fanout_new(&cluster, rundir, &load);
     return f != NULL ? 0 : -1;
 }
 
@@ -407,6 +409,36 @@ static void requests_carry_their_headers(void **state)
     assert_null(strstr(servers[0].last, "X-Shard-Schema"));
 }
 
+/* Makes this many calls to worker 0 at once, and returns how many of them were sent. */
+static int sent_of(size_t count, int ms)
+{
+    struct fanout_request rq = make_request(true, ms);
+    int sent = 0;
+    fanout_reset(f);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(fanout_add(f, 0, &rq), 0);
+    fanout_run(f);
+    for (size_t i = 0; i < count; i++)
+        sent += fanout_answer(f, i)->result != FANOUT_NOT_SENT ? 1 : 0;
+    assert_int_equal(atomic_load(&load.waiting[0]), 0);
+    return sent;
+}
+
+static void a_late_worker_keeps_half_of_the_threads_at_most(void **state)
+{
+    (void)state;
+    start_server(0, HANG, false);
+    assert_int_equal(sent_of(4, FANOUT_LATE_MS / 2), 4); /* short of time, but nobody waited long */
+    assert_int_equal(sent_of(4, FANOUT_LATE_MS / 2), 4);
+    assert_int_equal(sent_of(4, FANOUT_LATE_MS + 200), 4);
+    assert_int_equal(sent_of(4, FANOUT_LATE_MS + 200), 2);
+    assert_int_equal(fanout_answer(f, 3)->timed_out, false);
+    stop_server(0);
+    start_server(0, ANSWER, false);
+    assert_int_equal(sent_of(1, 3000), 1); /* answers: it is no longer late */
+    assert_int_equal(sent_of(4, FANOUT_LATE_MS / 2), 4);
+}
+
 static void calls_have_a_limit(void **state)
 {
     (void)state;
@@ -432,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(workers_are_reached_by_their_socket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leftover_socket_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_carry_their_headers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_worker_keeps_half_of_the_threads_at_most, set_up, tear_down),
         cmocka_unit_test_setup_teardown(calls_have_a_limit, set_up, tear_down),
     };
     if (mkdtemp(rundir) == NULL || fanout_global_init() != 0)
