@@ -1,6 +1,7 @@
 #include "tds-server/session.h"
 
 #include "common/log.h"
+#include "tds-server/bulk.h"
 #include "tds-server/login.h"
 #include "tds-server/rpc.h"
 #include "tds-server/token.h"
@@ -16,6 +17,8 @@
 #define ERROR_TEXT_MAX 4096
 #define KEEP_MEMORY    ((size_t)256 << 10)
 #define LANGUAGE       "us_english"
+#define BULK_COMMAND   0xF0 /* DONE's CurCmd of a bulk load */
+#define BULK_SAVEPOINT "sg_bulk_load"
 
 /* Errors that the wire itself reports. */
 enum {
@@ -29,6 +32,7 @@ enum {
     ERROR_TOO_MANY_PARAMETERS = 8144,
     ERROR_NOT_SUPPORTED = 40510,
     ERROR_TOO_MANY_CONNECTIONS = 17809,
+    ERROR_BULK_ROWS = 4804,
     ERROR_MEMORY = 701,
     INFO_DATABASE = 5701,
     INFO_LANGUAGE = 5703,
@@ -56,6 +60,12 @@ struct session {
     /* The result set under way. */
     struct wiretype *types;
     size_t types_cap;
+
+    /* The bulk load that INSERT BULK announced. */
+    int32_t bulk_handle; /* of its INSERT; 0 without */
+    size_t bulk_columns;
+    bool muted; /* the engine's answers to its parts are not the client's; errors are */
+    bool muted_transactions;
 };
 
 /* --- writing the answer --- */
@@ -149,6 +159,9 @@ static bool is_cancelled(const struct session *s)
 static int on_columns(void *arg, const struct engine_column *columns, size_t count)
 {
     struct session *s = arg;
+    if (s->muted) {
+        return 0;
+    }
     if (is_cancelled(s)) {
         return -1;
     }
@@ -167,6 +180,9 @@ static int on_columns(void *arg, const struct engine_column *columns, size_t cou
 static int on_row(void *arg, const struct value *values, size_t count)
 {
     struct session *s = arg;
+    if (s->muted) {
+        return 0;
+    }
     if (is_cancelled(s)) {
         return -1;
     }
@@ -187,6 +203,9 @@ static int on_row(void *arg, const struct value *values, size_t count)
 static int on_done(void *arg, const struct engine_done *done)
 {
     struct session *s = arg;
+    if (s->muted) {
+        return 0;
+    }
     if (is_cancelled(s)) {
         return -1;
     }
@@ -197,6 +216,9 @@ static int on_done(void *arg, const struct engine_done *done)
 static int on_message(void *arg, const struct engine_message *m)
 {
     struct session *s = arg;
+    if (s->muted && m->severity <= 10) {
+        return 0;
+    }
     if (is_cancelled(s)) {
         return -1;
     }
@@ -211,6 +233,9 @@ static int on_message(void *arg, const struct engine_message *m)
 static int on_database(void *arg, const char *from, const char *to)
 {
     struct session *s = arg;
+    if (s->muted) {
+        return 0;
+    }
     if (is_cancelled(s)) {
         return -1;
     }
@@ -221,6 +246,9 @@ static int on_database(void *arg, const char *from, const char *to)
 static int on_transaction(void *arg, int type, uint64_t from, uint64_t to)
 {
     struct session *s = arg;
+    if (s->muted_transactions) {
+        return 0;
+    }
     if (is_cancelled(s)) {
         return -1;
     }
@@ -395,9 +423,41 @@ static int log_in(struct session *s)
 
 /* --- requests --- */
 
+static void forget_bulk(struct session *s)
+{
+    if (s->bulk_handle != 0 && engine_unprepare(s->engine, s->bulk_handle) != 0) {
+        s->stream.broken = true;
+    }
+    s->bulk_handle = 0;
+}
+
+static void reset_session(struct session *s)
+{
+    forget_bulk(s);
+    engine_session_reset(s->engine);
+}
+
 static void write_malformed(struct session *s)
 {
     write_error(s, ERROR_MALFORMED, 16, "The incoming tabular data stream (TDS) protocol stream is incorrect. The stream ended unexpectedly.");
+}
+
+/* INSERT BULK: prepares the INSERT that the rows of the next message go to, so that what is wrong with it is told now. */
+static void begin_bulk(struct session *s, const char *sql, size_t len)
+{
+    struct bulk_statement b;
+    struct tsql_error e;
+    const struct engine_column *columns;
+    size_t column_count;
+    if (bulk_read_statement(sql, len, &s->arena, &b, &e) != 0) {
+        write_message(s, e.number, e.severity, e.state, e.text);
+        return;
+    }
+    forget_bulk(s);
+    if (engine_prepare(s->engine, b.insert, b.insert_len, b.declarations, b.declarations_len, &s->bulk_handle, &columns, &column_count) != 0) {
+        return;
+    }
+    s->bulk_columns = b.columns;
 }
 
 static void run_batch(struct session *s, struct reader *r)
@@ -410,6 +470,10 @@ static void run_batch(struct session *s, struct reader *r)
     const char *sql = rpc_read_batch(r, &s->arena, &len);
     if (sql == NULL) {
         write_error(s, ERROR_MEMORY, 17, "There is insufficient system memory to run this query.");
+        return;
+    }
+    if (bulk_is_statement(sql, len)) {
+        begin_bulk(s, sql, len);
         return;
     }
     if (engine_batch(s->engine, sql, len) != 0) {
@@ -621,7 +685,7 @@ static void call_unprepare(struct session *s, struct rpc_call *call)
 static void call_unknown(struct session *s, struct rpc_call *call)
 {
     if (strcasecmp(call->name, "sp_reset_connection") == 0) {
-        engine_session_reset(s->engine);
+        reset_session(s);
     } else {
         write_error(s, ERROR_NO_PROCEDURE, 16, "Could not find stored procedure '%s'.", call->name);
     }
@@ -695,10 +759,66 @@ static void run_transaction(struct session *s, struct reader *r)
     (void)result; /* -1: a callback ended it, and knows why */
 }
 
+/* Inserts the rows of the message. 0, or -1: the error is written, or a callback ended it. */
+static int load_rows(struct session *s, struct reader *r, uint64_t *rows)
+{
+    size_t count = s->bulk_columns;
+    struct wiretype *types = arena_alloc(&s->arena, count * sizeof *types);
+    struct value *values = arena_alloc(&s->arena, count * sizeof *values);
+    struct engine_param *params = arena_alloc(&s->arena, count * sizeof *params);
+    struct buf error;
+    int got = -1;
+    buf_init(&error, ERROR_TEXT_MAX);
+    if (types == NULL || values == NULL || params == NULL) {
+        buf_append_text(&error, "There is insufficient system memory to run this query.");
+    } else if (bulk_read_columns(&s->dialect, r, types, count, &error) == 0) {
+        while ((got = bulk_read_row(r, types, count, &s->arena, values, &error)) > 0) {
+            for (size_t i = 0; i < count; i++) {
+                params[i] = (struct engine_param){.name = "", .value = values[i], .collation = COLLATION_CI};
+            }
+            if (engine_execute_prepared(s->engine, s->bulk_handle, params, count) != 0 || s->error_open) {
+                buf_clear(&error);
+                return -1;
+            }
+            ++*rows;
+        }
+    }
+    if (got < 0) {
+        write_message(s, ERROR_BULK_ROWS, 16, 1, buf_text(&error));
+    }
+    buf_clear(&error);
+    return got;
+}
+
+/* The rows of a bulk load: all or none of them. */
 static void run_bulk(struct session *s, struct reader *r)
 {
-    (void)r;
-    write_error(s, ERROR_NOT_SUPPORTED, 16, "Bulk load is not supported by this server.");
+    if (s->bulk_handle == 0) {
+        write_error(s, ERROR_BULK_ROWS, 16, "Rows of a bulk load came without the INSERT BULK that tells of them.");
+        return;
+    }
+    uint64_t rows = 0;
+    bool nested = engine_session_transaction(s->engine) != 0;
+    s->muted = true;
+    s->muted_transactions = !nested;
+    int result = nested ? engine_save(s->engine, BULK_SAVEPOINT) : engine_begin(s->engine);
+    if (result == 0) {
+        result = load_rows(s, r, &rows);
+    }
+    if (result == 0 && !nested) {
+        result = engine_commit(s->engine);
+    }
+    /* An error under XACT_ABORT has ended the client's transaction already. */
+    if ((result != 0 || s->error_open) && engine_session_transaction(s->engine) != 0 &&
+        engine_rollback(s->engine, nested ? BULK_SAVEPOINT : "") != 0) {
+        result = -1;
+    }
+    forget_bulk(s);
+    s->muted = false;
+    s->muted_transactions = false;
+    if (result == 0 && !s->error_open) {
+        hold_done(s, TOKEN_DONE, &(struct engine_done){.has_count = true, .count = rows, .command = BULK_COMMAND});
+    }
 }
 
 /* Runs the request in s->message and answers. 0, or -1: the connection ends. */
@@ -734,7 +854,7 @@ static int answer_request(struct session *s)
     watch_add(s->settings->watch, &s->watch);
     bool keep = (s->message.status & PACKET_RESET_SKIP) != 0 && engine_session_transaction(s->engine) != 0;
     if ((s->message.status & (PACKET_RESET | PACKET_RESET_SKIP)) != 0 && !keep) {
-        engine_session_reset(s->engine);
+        reset_session(s);
         token_write_envchange_reset(next_token(s));
     }
     requests[type].run(s, &r);

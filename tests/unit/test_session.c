@@ -603,14 +603,29 @@ static void a_client_that_leaves_ends_its_request(void **state)
     client_close(&c); /* waits for the session's thread */
 }
 
-static void bulk_load_is_refused(void **state)
+#define BULK_COLUMNS "\x81\x01\0" "\0\0\0\0\x09\0" "\x26\x04" "\x01" "a\0" /* one INT column, a */
+#define BULK_DONE "\xFD\0\0\0\0\0\0\0\0\0\0\0\0"
+
+static void bulk_loads_follow_their_announcement(void **state)
 {
     (void)state;
+    static const char rows[] = BULK_COLUMNS "\xD1\x04\x01\0\0\0" "\xD1\0" BULK_DONE;
+    static const char torn[] = BULK_COLUMNS "\xD1\x04\x01\0\0\0" "\xD1\x04\x01";
     struct client c;
     client_open(&c);
     client_log_in(&c, V74, true);
-    buf_append_fill(&request, 0, 100000);
-    expect(&c, PACKET_BULK, 0, "ERROR 40510 severity 16 state 1 'Bulk load is not supported by this server.' line 1\nDONE 02 00 0\n");
+    for (int i = 0; i < 2 * ENGINE_FAKE_PREPARED_MAX; i++) { /* what was prepared is given back */
+        expect_batch(&c, "INSERT BULK t ([a] int)", "DONE 00 00 0\n");
+        buf_append(&request, rows, sizeof rows - 1);
+        expect(&c, PACKET_BULK, 0, "DONE 10 f0 2\n");
+    }
+    expect_batch(&c, "insert bulk t ([a] int) with (TABLOCK)", "DONE 00 00 0\n");
+    buf_append(&request, torn, sizeof torn - 1);
+    expect(&c, PACKET_BULK, 0, "ERROR 4804 severity 16 state 1 'The supplied value is not a valid instance of data type int.' line 1\nDONE 02 00 0\n");
+    buf_append(&request, rows, sizeof rows - 1);
+    expect(&c, PACKET_BULK, 0,
+           "ERROR 4804 severity 16 state 1 'Rows of a bulk load came without the INSERT BULK that tells of them.' line 1\nDONE 02 00 0\n");
+    expect_batch(&c, "INSERT BULK t ([a])", "ERROR 102 severity 15 state 1 'Incorrect syntax near ')'.' line 1\nDONE 02 00 0\n");
     client_close(&c);
 }
 
@@ -723,7 +738,7 @@ int main(void)
         cmocka_unit_test(attention_gives_up_a_message_that_is_not_whole),
         cmocka_unit_test(ignored_messages_do_nothing),
         cmocka_unit_test(a_client_that_leaves_ends_its_request),
-        cmocka_unit_test(bulk_load_is_refused),
+        cmocka_unit_test(bulk_loads_follow_their_announcement),
         cmocka_unit_test(too_long_requests_are_refused_and_forgotten),
         cmocka_unit_test(garbage_closes_the_connection),
         cmocka_unit_test(spoilt_logins_do_no_harm),
