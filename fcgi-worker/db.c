@@ -83,7 +83,7 @@ static enum dberror_kind fail(struct db *db, enum dberror_phase phase, const str
 
     *e = ERR_INIT;
     (void)dberror_set(records, count, phase, db->config->shard, e);
-    if (e->code == ERR_INTERNAL)
+    if (e->code == ERR_INTERNAL || phase == DBERROR_CONNECT)
         log_error("SQL error %d, %s: %s", e->sql_error, count > 0 ? records[0].message : "", s == NULL ? "" : buf_text(&s->sql));
     if (kind == DBERROR_REFUSED) {
         SQLFreeStmt(db->stmt, SQL_CLOSE);
@@ -144,9 +144,11 @@ static int lost_error(const struct db *db, struct err *e)
     return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
 }
 
-static SQLRETURN exec_text(struct db *db, const char *sql)
+/* Executes the text with the parameters that are bound. */
+static bool exec_text(struct db *db, const char *sql)
 {
-    return SQLExecDirect(db->stmt, (SQLCHAR *)sql, SQL_NTS);
+    SQLRETURN rc = SQLExecDirect(db->stmt, (SQLCHAR *)sql, SQL_NTS);
+    return SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA; /* NO_DATA: a SET, or an UPDATE or DELETE that met no row */
 }
 
 /* Reads all the results of a statement. SQL_NO_DATA at the end, SQL_ERROR when one of them is an error. */
@@ -168,7 +170,7 @@ static int set_session_options(struct db *db, struct err *e)
     /* a lock that cannot be had is refused by the server a little before the deadline: refused is certain, late is not */
     statement_session_options(&s, db->config->timeout_ms - db->config->timeout_ms / 5);
     rc = statement_status(&s, e);
-    if (rc == 0 && (!SQL_SUCCEEDED(exec_text(db, buf_text(&s.sql))) || drain(db) != SQL_NO_DATA)) {
+    if (rc == 0 && (!exec_text(db, buf_text(&s.sql)) || drain(db) != SQL_NO_DATA)) {
         (void)fail(db, DBERROR_CONNECT, &s, e);
         rc = -1;
     } else if (rc == 0) {
@@ -292,7 +294,7 @@ static void check_stale(struct db *db, int64_t deadline_us)
     statement_init(&s);
     statement_ping(&s);
     SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)seconds_left(deadline_us), SQL_IS_UINTEGER);
-    if (SQL_SUCCEEDED(exec_text(db, buf_text(&s.sql)))) {
+    if (exec_text(db, buf_text(&s.sql))) {
         SQLFreeStmt(db->stmt, SQL_CLOSE);
         mark_used(db);
     } else {
@@ -323,8 +325,7 @@ static int try_execute(struct db *db, const struct statement *s, enum db_effect 
         (void)err_set(e, ERR_INTERNAL, "the driver refused a parameter");
         goto out;
     }
-    SQLRETURN done = exec_text(db, buf_text(&s->sql));
-    if (SQL_SUCCEEDED(done) || done == SQL_NO_DATA) /* NO_DATA: an UPDATE or DELETE that met no row */
+    if (exec_text(db, buf_text(&s->sql)))
         rc = 0;
     else
         *kind = fail(db, phase, s, e);
