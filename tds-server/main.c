@@ -58,14 +58,7 @@ static bool parse_number(const char *text, int least, int most, int *out)
 /* 0, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { DATA = 1,
-           BIND,
-           PORT,
-           USER,
-           PASSWORD_FILE,
-           MAX_CONNECTIONS,
-           NO_SYNC,
-           HELP };
+    enum { DATA = 1, BIND, PORT, USER, PASSWORD_FILE, MAX_CONNECTIONS, NO_SYNC, HELP };
     static const struct option known[] = {
         {"data", required_argument, NULL, DATA},
         {"bind", required_argument, NULL, BIND},
