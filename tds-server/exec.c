@@ -110,7 +110,10 @@ int exec_compile(struct engine_session *s, const struct batch *batch, const stru
     if (is_good(s, plan))
         return 0;
     plan_clear(plan);
-    return bind_statement(s, statement, batch->variables, batch->variable_count, plan);
+    int result = bind_statement(s, statement, batch->variables, batch->variable_count, plan);
+    if (result < 0)
+        plan_clear(plan); /* half a plan must not be taken for a good one when the cached batch runs again */
+    return result;
 }
 
 /* ---- variables ---- */
