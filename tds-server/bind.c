@@ -62,7 +62,7 @@ static bool same_param(const struct plan_param *a, const struct plan_param *b)
 {
     if (a->kind != b->kind)
         return false;
-    if (a->kind == PLAN_VARIABLE)
+    if (a->kind == PLAN_VARIABLE || a->kind == PLAN_CELL)
         return a->variable == b->variable;
     if (a->kind == PLAN_SESSION)
         return a->function == b->function && a->arg_count == 0 && b->arg_count == 0;

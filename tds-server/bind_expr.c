@@ -201,6 +201,15 @@ static int join_strings(struct binder *b, const struct bound *x, const struct bo
     return bind_meet_collation(b, x, y, "concatenation", out);
 }
 
+/* An integer literal beside a decimal has the precision of its digits: 1.0 / 3 is NUMERIC(8,6). */
+static struct sqltype literal_type(const struct bound *e, const struct bound *other)
+{
+    if (!e->constant || e->null || e->type.kind != SQLTYPE_INT || other->type.kind == SQLTYPE_MONEY ||
+        typing_class(other->type.kind) != TYPE_DECIMAL)
+        return e->type;
+    return typing_decimal(decimal_digits(e->constant->integer), 0);
+}
+
 static int bind_binary(struct binder *b, const struct tsql_expr *e, struct bound *out)
 {
     struct bound x = {0}, y = {0};
@@ -210,7 +219,8 @@ static int bind_binary(struct binder *b, const struct tsql_expr *e, struct bound
         x.type = y.type;
     if (y.null && !x.null)
         y.type = x.type;
-    if (typing_arithmetic(e->op, &x.type, &y.type, &out->type, b->fault) < 0)
+    struct sqltype left = literal_type(&x, &y), right = literal_type(&y, &x);
+    if (typing_arithmetic(e->op, &left, &right, &out->type, b->fault) < 0)
         return -1;
     bind_merge(out, &x);
     bind_merge(out, &y);

@@ -202,7 +202,7 @@ int typing_common(const struct sqltype *a, const struct sqltype *b, struct sqlty
         low = a;
     }
     if (typing_conversion(low->kind, high->kind) != CONVERSION_IMPLICIT)
-        return fault_set(f, 206, typing_name(low->kind), typing_name(high->kind));
+        return fault_set(f, 206, typing_name(a->kind), typing_name(b->kind));
     *out = *high;
     enum type_class low_class = typing_class(low->kind);
     switch (typing_class(high->kind)) {

@@ -166,7 +166,8 @@ static const struct view_column columns[] = {
     {"TABLE_NAME", NAME, "o.name"},
     {"COLUMN_NAME", NAME, "c.name"},
     {"ORDINAL_POSITION", INT, "c.position"},
-    {"COLUMN_DEFAULT", TEXT(4000), "'(' || c.default_sql || ')'"},
+    /* SQL Server puts numbers into two pairs. */
+    {"COLUMN_DEFAULT", TEXT(4000), "CASE WHEN c.default_sql GLOB '[-0-9]*' THEN '((' || c.default_sql || '))' ELSE '(' || c.default_sql || ')' END"},
     {"IS_NULLABLE", VARCHAR(3), "CASE c.nullable WHEN 0 THEN 'NO' ELSE 'YES' END"},
     {"DATA_TYPE", NAME, TYPE_INFO("0")},
     {"CHARACTER_MAXIMUM_LENGTH", INT, TYPE_INFO("1")},
