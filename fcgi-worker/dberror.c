@@ -22,10 +22,17 @@ static const struct {
     {8180, ERR_INTERNAL},
     {206, ERR_BAD_VALUE},             /* operand type clash */
     {220, ERR_BAD_VALUE},             /* arithmetic overflow */
+    {232, ERR_BAD_VALUE},             /* overflow of REAL and FLOAT */
+    {234, ERR_BAD_VALUE},             /* of MONEY */
+    {235, ERR_BAD_VALUE},             /* conversion to MONEY */
+    {236, ERR_BAD_VALUE},
     {241, ERR_BAD_VALUE},             /* conversion to date and time */
     {242, ERR_BAD_VALUE},
+    {244, ERR_BAD_VALUE},             /* overflow of small integers */
     {245, ERR_BAD_VALUE},             /* conversion */
+    {246, ERR_BAD_VALUE},
     {248, ERR_BAD_VALUE},
+    {249, ERR_BAD_VALUE},
     {257, ERR_BAD_VALUE},             /* no implicit conversion */
     {271, ERR_BAD_VALUE},             /* a computed column */
     {295, ERR_BAD_VALUE},

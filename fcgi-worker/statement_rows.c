@@ -86,7 +86,7 @@ static int add_column_param(struct statement *s, const struct schema_column *c, 
     }
     if (c->known && c->type.kind == SQLTYPE_REAL && !value.null) {
         /* the text is the shortest for single precision; the parameter is double and must be that very float */
-        buf_printf(&number, "%.9g", (double)strtof(text, NULL));
+        buf_printf(&number, "%.17g", (double)strtof(text, NULL));
         text = buf_text(&number);
         len = number.len;
     }

@@ -166,7 +166,7 @@ static void requests_become_statements(void **state)
         {"insert", "{\"data\":{\"paid\":1.5,\"active\":true,\"tiny\":7,\"big\":9007199254740993}}",
          "INSERT INTO " TABLE " ([paid], [active], [tiny], [big]) VALUES (?, ?, ?, ?) <- DECIMAL(19,4) 1.5000, TINYINT 1, TINYINT 7, BIGINT 9007199254740993"},
         {"insert", "{\"data\":{\"ratio\":0.1,\"approx\":0.1}}",
-         "INSERT INTO " TABLE " ([ratio], [approx]) VALUES (?, ?) <- FLOAT 0.1, FLOAT 0.100000001"},
+         "INSERT INTO " TABLE " ([ratio], [approx]) VALUES (?, ?) <- FLOAT 0.1, FLOAT 0.10000000149011612"},
         {"insert", "{\"data\":{\"born\":\"2026-11-22\",\"seen\":\"2026-11-22T13:05:00.1234567\"}}",
          "INSERT INTO " TABLE " ([born], [seen]) VALUES (?, ?) <- NVARCHAR 2026-11-22, NVARCHAR 2026-11-22T13:05:00.1234567"},
         {"insert", "{\"data\":{\"id\":\"3f2504e0-4f89-11d3-9a0c-0305e82c3301\",\"raw\":\"AQI=\"}}",
