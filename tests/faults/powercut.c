@@ -1,5 +1,6 @@
 #include "tests/faults/powercut.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -635,6 +636,37 @@ int powercut_install(void)
     return sqlite3_vfs_register(&vfs, 1) == SQLITE_OK ? 0 : -1;
 }
 
+/* Takes a file that is there as synced. */
+static void adopt_file(int dir, const char *name)
+{
+    struct stat about;
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &about) < 0 || !S_ISREG(about.st_mode)) {
+        close(fd);
+        return;
+    }
+    struct contents *c = new_contents();
+    extend(&c->synced, &c->synced_len, (size_t)about.st_size, 0);
+    if (read(fd, c->synced, c->synced_len) != (ssize_t)c->synced_len) {
+        fprintf(stderr, "powercut: cannot read %s\n", name);
+        abort();
+    }
+    close(fd);
+    add_version(name, c);
+}
+
+static void adopt_files(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return;
+    struct dirent *entry;
+    while ((entry = readdir(dir)))
+        adopt_file(dirfd(dir), entry->d_name);
+    closedir(dir);
+    sync_names();
+}
+
 void powercut_watch(const char *folder)
 {
     while (disk.all) {
@@ -649,6 +681,8 @@ void powercut_watch(const char *folder)
     disk.operations = disk.cut_at = disk.full_at = disk.syncs = disk.failing_sync = disk.refusals = 0;
     disk.dead = false;
     snprintf(disk.folder, sizeof disk.folder, "%s", folder);
+    if (folder[0])
+        adopt_files(folder);
 }
 
 uint64_t powercut_operations(void)

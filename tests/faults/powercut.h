@@ -25,8 +25,8 @@
 /* Registers the VFS. 0, or -1. */
 int powercut_install(void) __attribute__((warn_unused_result));
 
-/* Forgets the last disk and begins an empty one, whose files are those of `folder` (there need not be one yet). All files
- * of the last one must be closed. */
+/* Forgets the last disk and begins one whose files are those of `folder`, canonical; what is there is synced. "" for none.
+ * All files of the last one must be closed. */
 void powercut_watch(const char *folder);
 
 /* Operations (writes, truncations, syncs, creations and deletions) that reached the disk since powercut_watch(). */

@@ -8,8 +8,10 @@
 int scratch_make(char path[PATH_MAX])
 {
     const char *parent = getenv("TMPDIR");
+    if (!parent)
+        parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     char template[PATH_MAX];
-    int len = snprintf(template, sizeof template, "%s/shardgate-fault-XXXXXX", parent ? parent : "/tmp");
+    int len = snprintf(template, sizeof template, "%s/shardgate-fault-XXXXXX", parent);
     if (len < 0 || len >= (int)sizeof template || !mkdtemp(template))
         return -1;
     return realpath(template, path) ? 0 : -1;

@@ -4,7 +4,8 @@
 
 #include <limits.h>
 
-/* Makes an empty folder of its own and writes its canonical path. 0, or -1 with errno. */
+/* Makes an empty folder of its own, in memory where that can be had (or in TMPDIR), and writes its canonical path. 0, or -1
+ * with errno. */
 int scratch_make(char path[PATH_MAX]) __attribute__((warn_unused_result));
 
 /* Removes its files; the folder too. One that is not there is accepted. */
