@@ -150,6 +150,16 @@ static int read_update(struct statement *s, struct err *e)
 
 /* From the table to the shards */
 
+/* Rows for several shards go in several transactions. What can be known of a bad row is looked at before the first. */
+static int check_rows(struct statement *s, struct err *e)
+{
+    for (size_t i = 0; i < json_array_length(s->data); i++) {
+        if (table_check_row(s->table, json_array_at(s->data, i), e) != 0)
+            return err_prefix(e, "data[%zu]", i);
+    }
+    return 0;
+}
+
 static int route_rows(struct statement *s, struct err *e)
 {
     size_t shards = s->x.master->cluster->worker_count;
@@ -170,10 +180,12 @@ static int route_rows(struct statement *s, struct err *e)
         }
         shardset_add(&s->shards, row_shards[i]);
     }
-    rc = 0;
-    if (shardset_count(&s->shards) == 1)
-        goto out; /* the client's own body will do */
-    rc = -1;
+    if (shardset_count(&s->shards) == 1) {
+        rc = 0; /* the client's own body will do */
+        goto out;
+    }
+    if (check_rows(s, e) != 0)
+        goto out;
     s->shard_bodies = calloc(shards, sizeof *s->shard_bodies);
     if (s->shard_bodies == NULL) {
         err_set(e, ERR_INTERNAL, "out of memory");

@@ -1,7 +1,5 @@
 #include "fcgi-master/table.h"
 
-#include "common/json.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +32,44 @@ const struct sqltype *table_shard_type(const struct table *t)
 {
     const struct table_column *c = t->shard_column;
     return c != NULL && c->known_type && sqltype_can_shard(&c->type) ? &c->type : NULL;
+}
+
+static int check_value(const struct table_column *c, const struct json_object *value, struct err *e)
+{
+    if (json_kind(value) == JSON_NULL)
+        return c->nullable ? 0 : err_set(e, ERR_BAD_VALUE, "column '%s': may not be null", c->name);
+    if (!c->known_type)
+        return 0;
+    struct sqlvalue stored;
+    sqlvalue_init(&stored);
+    int rc = sqltype_convert(&c->type, c->name, value, &stored, e);
+    sqlvalue_clear(&stored);
+    return rc;
+}
+
+int table_check_row(const struct table *t, const struct json_object *row, struct err *e)
+{
+    bool given[TABLE_MAX_COLUMNS] = {false};
+    struct json_iter it = {0};
+    const char *name = NULL;
+    struct json_object *value = NULL;
+    while (json_next(row, &it, &name, &value)) {
+        const struct table_column *c = table_find_column(t, name, strlen(name));
+        if (c == NULL)
+            return err_set(e, ERR_UNKNOWN_COLUMN, "the table has no column '%.128s'", name);
+        if (given[c - t->columns])
+            return err_set(e, ERR_BAD_FIELD, "column '%s' is named twice", c->name);
+        given[c - t->columns] = true;
+        if (check_value(c, value, e) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < t->column_count; i++) {
+        const struct table_column *c = &t->columns[i];
+        bool may_count = !c->known_type || sqltype_is_integer(&c->type) || sqltype_is_decimal(&c->type);
+        if (!given[i] && !c->nullable && !c->has_default && !may_count)
+            return err_set(e, ERR_BAD_VALUE, "column '%s': may not be null, and has no default", c->name);
+    }
+    return 0;
 }
 
 static int bad_answer(struct err *e, const char *what)

@@ -7,6 +7,7 @@
 #define SHARDGATE_TABLE_H
 
 #include "common/err.h"
+#include "common/json.h"
 #include "common/sqltype.h"
 
 #include <stdatomic.h>
@@ -48,5 +49,10 @@ const struct table_column *table_find_column(const struct table *t, const char *
 
 /* The shard column's type when keys can be made by it; NULL without shard column, or when its type cannot shard. */
 const struct sqltype *table_shard_type(const struct table *t);
+
+/* Would a shard take this row, as far as the description tells? ERR_UNKNOWN_COLUMN, ERR_BAD_FIELD for a column that is named
+ * twice, ERR_BAD_VALUE for a value that does not fit, or none where there must be one. (Numbers may be missing: the server
+ * may count them itself.) */
+int table_check_row(const struct table *t, const struct json_object *row, struct err *e) __attribute__((warn_unused_result));
 
 #endif

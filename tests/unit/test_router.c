@@ -313,6 +313,40 @@ static void vectors_route_as_published(void **state)
     assert_true(seen >= 20);
 }
 
+static void bad_rows_are_found(void **state)
+{
+    (void)state;
+    struct table *t = read_table("{\"tag\":\"t\",\"shard_column\":null,\"columns\":["
+                                 "{\"name\":\"id\",\"type\":\"INT\",\"nullable\":false,\"has_default\":false,\"binary\":false},"
+                                 "{\"name\":\"name\",\"type\":\"VARCHAR(3)\",\"nullable\":false,\"has_default\":false,\"binary\":true},"
+                                 "{\"name\":\"g\",\"type\":\"CHAR(1)\",\"nullable\":false,\"has_default\":true,\"binary\":true},"
+                                 "{\"name\":\"x\",\"type\":null,\"nullable\":false,\"has_default\":false,\"binary\":false}]}");
+    static const struct {
+        const char *row;
+        enum err_code code;
+    } rows[] = {
+        {"{\"id\":1,\"name\":\"a\",\"g\":\"b\",\"x\":[]}", ERR_NONE},
+        {"{\"NAME\":\"a\"}", ERR_NONE}, /* id may be counted by the server */
+        {"{\"id\":1}", ERR_BAD_VALUE},
+        {"{\"name\":null}", ERR_BAD_VALUE},
+        {"{\"name\":\"a\",\"id\":null}", ERR_BAD_VALUE},
+        {"{\"name\":\"a\",\"g\":null}", ERR_BAD_VALUE},
+        {"{\"name\":\"long\"}", ERR_BAD_VALUE},
+        {"{\"name\":\"a\",\"id\":\"x\"}", ERR_BAD_VALUE},
+        {"{\"name\":\"a\",\"nope\":1}", ERR_UNKNOWN_COLUMN},
+        {"{\"name\":\"a\",\"Name\":\"a\"}", ERR_BAD_FIELD},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = ERR_INIT;
+        struct json_object *row = read_json(rows[i].row);
+        int rc = table_check_row(t, row, &e);
+        if (e.code != rows[i].code || (rc == 0) != (e.code == ERR_NONE))
+            fail_msg("%s: %s", rows[i].row, err_name(e.code));
+        json_free(row);
+    }
+    table_release(t);
+}
+
 static void keys_have_a_limit(void **state)
 {
     (void)state;
@@ -369,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_narrow_the_shards),  cmocka_unit_test(unknown_columns_are_refused),
         cmocka_unit_test(inserts_go_by_their_key),       cmocka_unit_test(vectors_route_as_published),
+        cmocka_unit_test(bad_rows_are_found),
         cmocka_unit_test(keys_have_a_limit),             cmocka_unit_test(descriptions_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
