@@ -146,9 +146,8 @@ class Errors(ClusterTest):
         answer = self.api.get("/nothing")
         self.assertEqual((answer.status, answer.code), (404, "no_such_path"))
         self.check_problem(answer)
-        for path in ("/", "/select/", "/SELECT", "/../select", "/describe", "/batch"):
+        for path in ("/", "/select/", "/SELECT", "/../select", "/select%00", "/describe", "/batch"):
             self.assertEqual(self.api.get(path).status, 404, path)
-        self.assertEqual(self.api.get("/select%00").status, 400)  # lighttpd's own
         answer = self.api.get("/select")
         self.assertEqual((answer.status, answer.code), (405, "method_not_allowed"))
         self.assertIn("POST", answer.headers["allow"])
