@@ -49,8 +49,6 @@ static int bind_string(struct binding *b, struct predicate_operand *o, const str
     size_t units;
     const char *text = json_string(param->value, &len);
 
-    if (memchr(text, '\0', len))
-        return fail_param(b, param->name, "holds NUL");
     if (!utf8_measure(text, len, &units, NULL) || units > PREDICATE_MAX_STRING)
         return fail_param(b, param->name, "is longer than 4000 characters");
     const char *copy = predicate_copy(b->p, text, len);

@@ -244,26 +244,31 @@ static void load_foreign_keys(struct loader *l)
     close_table(l);
 }
 
-int catalogue_load(sqlite3 *db, int id, struct catalogue **out, struct fault *f)
+int catalogue_load(sqlite3 *db, int id, struct catalogue **out)
 {
     struct catalogue *c = calloc(1, sizeof *c);
     if (!c)
-        return fault_set(f, FAULT_MEMORY);
+        return SQLITE_NOMEM;
     arena_init(&c->arena, CATALOGUE_MAX_MEMORY);
     c->references = 1;
     struct loader l = {.db = db, .id = id, .c = c};
+    /* One snapshot for all of it: a table that is being made shows whole or not at all. */
+    const bool alone = sqlite3_get_autocommit(db);
+    if (alone)
+        l.rc = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
     load_schemas(&l);
     load_tables(&l);
     load_columns(&l);
     load_indexes(&l);
     load_checks(&l);
     load_foreign_keys(&l);
-    if (l.rc != SQLITE_OK) {
+    if (alone && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "END", NULL, NULL, NULL); /* nothing was written: it cannot fail */
+    if (l.rc == SQLITE_OK)
+        *out = c;
+    else
         catalogue_release(c);
-        return l.rc == SQLITE_NOMEM ? fault_set(f, FAULT_MEMORY) : fault_set(f, FAULT_INTERNAL, sqlite3_errmsg(db));
-    }
-    *out = c;
-    return 0;
+    return l.rc;
 }
 
 void catalogue_hold(struct catalogue *c)

@@ -101,8 +101,8 @@ struct catalogue {
 /* Makes the catalogue's tables in the database `main` of the connection, and the schema dbo. SQLite's result code. */
 int catalogue_initialise(sqlite3 *db);
 
-/* Reads the catalogue of the attached database d<id>. The caller releases it. -1: FAULT_MEMORY, or what SQLite says. */
-int catalogue_load(sqlite3 *db, int id, struct catalogue **out, struct fault *f) __attribute__((warn_unused_result));
+/* Reads the catalogue of the attached database d<id>. The caller releases it. SQLite's result code. */
+int catalogue_load(sqlite3 *db, int id, struct catalogue **out) __attribute__((warn_unused_result));
 void catalogue_hold(struct catalogue *c);
 void catalogue_release(struct catalogue *c); /* NULL is fine */
 

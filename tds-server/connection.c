@@ -46,8 +46,9 @@ static int make_room(struct engine_session *s)
 static int load(struct engine_session *s, struct attachment *a, unsigned schema)
 {
     struct catalogue *c;
-    if (catalogue_load(s->db, a->database->id, &c, &s->fault) < 0)
-        return -1;
+    int rc = catalogue_load(s->db, a->database->id, &c);
+    if (rc != SQLITE_OK)
+        return runtime_sqlite_fault(s, rc);
     catalogue_release(a->catalogue);
     a->catalogue = c;
     a->schema = schema;

@@ -26,7 +26,8 @@ int runtime_sqlite_fault(struct engine_session *s, int rc)
     case SQLITE_TOOBIG:
         return fault_set(&s->fault, 8623);
     default:
-        return fault_set(&s->fault, FAULT_INTERNAL, sqlite3_errmsg(s->db));
+        /* The connection's own message says more, unless another call has replaced it. */
+        return fault_set(&s->fault, FAULT_INTERNAL, sqlite3_extended_errcode(s->db) == rc ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
     }
 }
 

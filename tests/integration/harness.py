@@ -117,11 +117,12 @@ class Launched:
         self.reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
         self.reader.start()
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.ready.is_set():
+        while not self.ready.wait(0.05):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
+                if self.ready.is_set():
+                    break  # its last words were what was waited for
                 raise RuntimeError("the cluster did not start:\n" + "".join(self.lines))
-            self.ready.wait(0.05)
 
     def _read(self, ready):
         for line in self.process.stdout:
