@@ -60,6 +60,8 @@ static int bind_over(struct binder *b, const struct tsql_window *w, struct bound
 {
     struct buf text;
     int result = 0;
+    if (b->scope && b->scope->in_aggregate)
+        return fault_set(b->fault, 4109);
     buf_init(&text, BINDER_MAX_SQL);
     buf_append_text(&text, " OVER (");
     const char *between = "PARTITION BY ";

@@ -3,6 +3,7 @@
 #include "tds-server/collate.h"
 #include "tds-server/convert.h"
 #include "tds-server/decimal.h"
+#include "tds-server/functions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -192,7 +193,12 @@ static int bind_unary(struct binder *b, const struct tsql_expr *e, struct bound 
 /* Strings join; the result is cut where the type cannot hold it. */
 static int join_strings(struct binder *b, const struct bound *x, const struct bound *y, struct bound *out)
 {
-    out->sql = binder_sql(b, "(%s || %s)", x->sql, y->sql);
+    /* (a || b) || c is written without the inner parentheses, of which SQLite's parser takes some ninety. */
+    if (x->join && x->join == x->sql)
+        out->sql = binder_sql(b, "%.*s || %s)", (int)strlen(x->sql) - 1, x->sql, y->sql);
+    else
+        out->sql = binder_sql(b, "(%s || %s)", x->sql, y->sql);
+    out->join = out->sql;
     if (out->type.length != SQLTYPE_MAX && x->type.length + y->type.length > out->type.length) {
         struct sqltype whole = typing_string(out->type.kind, SQLTYPE_MAX);
         out->sql = binder_sql(b, "sg_convert(%s,%lld,%lld,0)", out->sql, (long long)typing_pack(&whole),
@@ -208,6 +214,20 @@ static struct sqltype literal_type(const struct bound *e, const struct bound *ot
         typing_class(other->type.kind) != TYPE_DECIMAL)
         return e->type;
     return typing_decimal(decimal_digits(e->constant->integer), 0);
+}
+
+/* a + b + c is one call with a step each: SQLite's parser takes no more than some twenty calls inside each other. */
+static void write_arithmetic(struct binder *b, enum tsql_op op, const struct bound *x, const struct bound *y, struct bound *out)
+{
+    bool joins = x->chain && x->chain == x->sql && x->chain_steps < FUNCTIONS_MAX_CHAIN;
+    const char *step = binder_sql(b, "%d,%s,%lld,%lld)", (int)op, y->sql, (long long)typing_pack(&y->type), (long long)typing_pack(&out->type));
+    if (joins)
+        out->sql = binder_sql(b, "%.*s,%s", (int)strlen(x->sql) - 1, x->sql, step);
+    else
+        out->sql = binder_sql(b, "sg_arith(%s,%lld,%s", x->sql, (long long)typing_pack(&x->type), step);
+    /* Bytes that one step makes would not outlive the next. */
+    out->chain = typing_class(out->type.kind) == TYPE_BINARY ? NULL : out->sql;
+    out->chain_steps = joins ? x->chain_steps + 1 : 1;
 }
 
 static int bind_binary(struct binder *b, const struct tsql_expr *e, struct bound *out)
@@ -233,8 +253,7 @@ static int bind_binary(struct binder *b, const struct tsql_expr *e, struct bound
     if (typing_class(y.type.kind) == TYPE_STRING && bind_convert(b, &y, &x.type) < 0)
         return -1;
     out->nullable = x.nullable || y.nullable;
-    out->sql = binder_sql(b, "sg_arith(%d,%s,%lld,%s,%lld,%lld)", (int)e->op, x.sql, (long long)typing_pack(&x.type), y.sql,
-                          (long long)typing_pack(&y.type), (long long)typing_pack(&out->type));
+    write_arithmetic(b, e->op, &x, &y, out);
     return 0;
 }
 

@@ -25,6 +25,9 @@ struct bound {
     bool has_column;              /* depends on a row of this query */
     bool has_subquery;
     bool identity;                /* is the identity column itself */
+    const char *chain;            /* equal to sql when that is an sg_arith call which further steps may join */
+    int chain_steps;
+    const char *join;             /* equal to sql when that is "(a || b)" */
 };
 
 /* A column that a source offers. */

@@ -69,6 +69,9 @@ int exec_bind(struct run *r, struct plan_query *q)
         const struct plan_param *p = &q->params[i];
         struct value v;
         int rc;
+        /* A literal that was converted stands nowhere in the text, nor does its parameter. */
+        if ((int)i >= sqlite3_bind_parameter_count(q->stmt))
+            break;
         if (p->kind == PLAN_CELL)
             continue;
         if (p->kind != PLAN_SESSION) {

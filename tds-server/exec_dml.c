@@ -226,7 +226,7 @@ static int check_row(struct writer *w)
             continue;
         int id = w->w->table->columns[q->params[i].variable].id;
         const struct value *v = value_of(w, id);
-        if (v && cell_bind(q->stmt, (int)i + 1, v) != SQLITE_OK)
+        if (v && (int)i < sqlite3_bind_parameter_count(q->stmt) && cell_bind(q->stmt, (int)i + 1, v) != SQLITE_OK)
             return fault_set(&s->fault, FAULT_MEMORY);
     }
     int result = exec_step(s, q->stmt);

@@ -53,6 +53,8 @@ static const struct fault_row fault_rows[] = {
     {164, 15, 1, FAULT_ENDS_BATCH, "Each GROUP BY expression must contain at least one column that is not an outer reference."},
     {174, 15, 1, FAULT_ENDS_BATCH, "The %s function requires %d argument(s)."},
     {189, 15, 1, FAULT_ENDS_BATCH, "The %s function requires %d to %d arguments."},
+    {191, 15, 1, FAULT_ENDS_BATCH,
+     "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries."},
     {195, 15, 10, FAULT_ENDS_BATCH, "'%s' is not a recognized %s."},
     {201, 16, 4, FAULT_ENDS_BATCH, "Procedure or function '%s' expects parameter '%s', which was not supplied."},
     {205, 16, 1, FAULT_ENDS_BATCH,

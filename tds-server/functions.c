@@ -148,58 +148,63 @@ static bool in_range(const struct sqltype *t, int128 v)
     return v >= low && v <= high;
 }
 
-static void sg_arith(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+/* a op b into *out, whose type is set; -1 with the fault. */
+static int arith(struct functions *f, enum tsql_op op, const struct value *a, const struct value *b, struct value *out)
 {
-    (void)argc;
-    struct functions *f = sqlite3_user_data(ctx);
-    enum tsql_op op = (enum tsql_op)sqlite3_value_int(argv[0]);
-    struct value a = read_arg(argv[1], argv[2]), b = read_arg(argv[3], argv[4]);
-    struct value out = {.type = typing_unpack(sqlite3_value_int64(argv[5]))};
-    if (a.null || b.null) {
-        sqlite3_result_null(ctx);
-        return;
-    }
     int number = 0;
     const char *what = "expression";
-    switch (typing_class(out.type.kind)) {
+    switch (typing_class(out->type.kind)) {
     case TYPE_INTEGER:
     case TYPE_BIT:
-        number = integer_arith(op, a.integer, b.integer, &out.integer);
-        if (number == 0 && !in_range(&out.type, out.integer))
+        number = integer_arith(op, a->integer, b->integer, &out->integer);
+        if (number == 0 && !in_range(&out->type, out->integer))
             number = 8115;
         break;
     case TYPE_DECIMAL: {
         what = "numeric";
         enum decimal_result r =
-            decimal_compute(op_sign(op), as_decimal(&a), as_decimal(&b), out.type.precision, out.type.scale, &out.decimal);
-        if (r == DECIMAL_OK && out.type.kind == SQLTYPE_MONEY && !in_range(&out.type, out.decimal))
+            decimal_compute(op_sign(op), as_decimal(a), as_decimal(b), out->type.precision, out->type.scale, &out->decimal);
+        if (r == DECIMAL_OK && out->type.kind == SQLTYPE_MONEY && !in_range(&out->type, out->decimal))
             r = DECIMAL_OVERFLOW;
         number = r == DECIMAL_OK ? 0 : r == DECIMAL_DIVIDE_BY_ZERO ? 8134 : 8115;
         break;
     }
     case TYPE_FLOAT:
-        number = float_arith(op, as_double(&a), as_double(&b), &out.real);
-        if (out.type.kind == SQLTYPE_REAL)
-            out.real = (double)(float)out.real;
+        number = float_arith(op, as_double(a), as_double(b), &out->real);
+        if (out->type.kind == SQLTYPE_REAL)
+            out->real = (double)(float)out->real;
         break;
     case TYPE_BINARY:
         buf_reset(&f->scratch);
-        buf_append(&f->scratch, a.bytes.data, a.bytes.len);
-        buf_append(&f->scratch, b.bytes.data, b.bytes.len);
-        out.bytes.data = buf_text(&f->scratch);
-        out.bytes.len = f->scratch.len;
+        buf_append(&f->scratch, a->bytes.data, a->bytes.len);
+        buf_append(&f->scratch, b->bytes.data, b->bytes.len);
+        out->bytes.data = buf_text(&f->scratch);
+        out->bytes.len = f->scratch.len;
         number = buf_status(&f->scratch) < 0 ? FAULT_MEMORY : 0;
         break;
     default:
         number = FAULT_INTERNAL;
         what = "operator";
     }
-    if (number != 0) {
-        fault_set(f->fault, number, what, out.type.kind == SQLTYPE_DECIMAL ? "numeric" : typing_name(out.type.kind));
-        fail(ctx);
-        return;
+    if (number == 0)
+        return 0;
+    return fault_set(f->fault, number, what, out->type.kind == SQLTYPE_DECIMAL ? "numeric" : typing_name(out->type.kind));
+}
+
+static void sg_arith(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    struct functions *f = sqlite3_user_data(ctx);
+    struct value a = read_arg(argv[0], argv[1]);
+    for (int i = 2; i + 3 < argc; i += 4) {
+        struct value b = read_arg(argv[i + 1], argv[i + 2]);
+        struct value out = {.type = typing_unpack(sqlite3_value_int64(argv[i + 3])), .null = a.null || b.null};
+        if (!out.null && arith(f, (enum tsql_op)sqlite3_value_int(argv[i]), &a, &b, &out) < 0) {
+            fail(ctx);
+            return;
+        }
+        a = out;
     }
-    cell_result(ctx, &out);
+    cell_result(ctx, &a);
 }
 
 static void sg_negate(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -475,7 +480,7 @@ static const struct {
     int args;
     void (*call)(sqlite3_context *ctx, int argc, sqlite3_value **argv);
 } plain_functions[] = {
-    {"sg_convert", 4, sg_convert}, {"sg_try_convert", 4, sg_try_convert}, {"sg_arith", 6, sg_arith},
+    {"sg_convert", 4, sg_convert}, {"sg_try_convert", 4, sg_try_convert}, {"sg_arith", -1, sg_arith},
     {"sg_negate", 2, sg_negate},   {"sg_bitnot", 2, sg_bitnot},           {"sg_like", 4, sg_like},
     {"sg_one", 2, sg_one},         {"sg_count", 2, sg_count},             {"sg_average", 4, sg_average},
 };

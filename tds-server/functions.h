@@ -2,7 +2,8 @@
  * the calls; types travel as packed integers (typing_pack) beside the values. Knows no names and no sessions.
  *
  *   sg_convert(value, from, to, style)      CAST and CONVERT     sg_try_convert: NULL instead of a fault
- *   sg_arith(op, a, type, b, type, result)  a op b; op is enum tsql_op
+ *   sg_arith(a, type, op, b, type, result, op, c, type, result …)
+ *                                           ((a op b) op c) …, each step with its result's type; op is enum tsql_op
  *   sg_negate(a, type), sg_bitnot(a, type)
  *   sg_like(text, pattern, escape, collation)
  *   sg_one(count, value)                    a scalar subquery's value; 512 when count is above 1
@@ -19,6 +20,8 @@
 #include "common/buf.h"
 #include "tds-server/cell.h"
 #include "tds-server/fault.h"
+
+#define FUNCTIONS_MAX_CHAIN 30 /* steps of one sg_arith: SQLite's functions take 127 arguments */
 
 struct functions {
     struct fault *fault;

@@ -7,6 +7,17 @@
 
 enum { ENVCHANGE_BEGIN = 8, ENVCHANGE_COMMIT = 9, ENVCHANGE_ROLLBACK = 10 };
 
+/* Limits of SQLite's parser that T-SQL of a sane size can meet. */
+static bool is_too_deep(const char *message)
+{
+    static const char *const starts[] = {"parser stack overflow", "Expression tree is too large", "too many terms in compound SELECT"};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        if (strncmp(message, starts[i], strlen(starts[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 int runtime_sqlite_fault(struct engine_session *s, int rc)
 {
     const char *database = s->current ? s->current->name : "";
@@ -26,6 +37,8 @@ int runtime_sqlite_fault(struct engine_session *s, int rc)
     case SQLITE_TOOBIG:
         return fault_set(&s->fault, 8623);
     default:
+        if (is_too_deep(sqlite3_errmsg(s->db)))
+            return fault_set(&s->fault, 191);
         /* The connection's own message says more, unless another call has replaced it. */
         return fault_set(&s->fault, FAULT_INTERNAL, sqlite3_extended_errcode(s->db) == rc ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
     }
