@@ -437,7 +437,9 @@ static int open_master(struct store *s)
         rc = run(s->master, "CREATE TABLE IF NOT EXISTS d1.sg_database (database_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, "
                             "file TEXT NOT NULL, create_date TEXT NOT NULL);"
                             "INSERT INTO d1.sg_database SELECT 1, 'master', 'master-1.db', strftime('%Y-%m-%d %H:%M:%f0000', 'now') "
-                            "WHERE NOT EXISTS (SELECT 1 FROM d1.sg_database WHERE database_id = 1)");
+                            "WHERE NOT EXISTS (SELECT 1 FROM d1.sg_database WHERE database_id = 1);"
+                            /* 2 to 4 are tempdb, model and msdb: clients list users' databases by database_id > 4 */
+                            "UPDATE d1.sqlite_sequence SET seq = 4 WHERE name = 'sg_database' AND seq < 4");
     return rc;
 }
 
