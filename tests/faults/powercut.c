@@ -158,11 +158,15 @@ static void sync_contents(struct contents *c)
 
 static void sync_names(void)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < disk.name_count; i++) {
         struct name *n = &disk.names[i];
         n->versions[0] = live(n);
         n->version_count = 1;
+        if (n->versions[0])
+            disk.names[kept++] = *n;
     }
+    disk.name_count = kept;
 }
 
 /* Counts an operation that is about to happen; false when the power is off, or goes off with it. */
