@@ -20,6 +20,7 @@
 struct connection {
     struct server *server;
     struct transport transport;
+    bool surplus; /* beyond the limit: told so at its login */
     struct connection *next;
     struct connection *previous;
 };
@@ -27,6 +28,7 @@ struct connection {
 struct server {
     const struct session_settings *settings;
     int max_connections;
+    char refusal[128];
     int fd;
     int stop_pipe[2]; /* closed at one end, it wakes the accepting thread */
     pthread_t thread;
@@ -35,6 +37,7 @@ struct server {
     pthread_cond_t ended; /* a connection has ended */
     struct connection *connections;
     int count;
+    bool full_told; /* the log has it, once until a connection is taken again */
     bool stopping;
 };
 
@@ -44,7 +47,7 @@ static void *connection_main(void *arg)
 {
     struct connection *c = arg;
     struct server *s = c->server;
-    session_run(s->settings, &c->transport);
+    session_run(s->settings, &c->transport, c->surplus ? s->refusal : NULL);
 
     pthread_mutex_lock(&s->lock);
     if (c->previous != NULL) {
@@ -64,7 +67,7 @@ static void *connection_main(void *arg)
 }
 
 /* Starts the connection's thread. The lock is held. false when there is no memory or no thread to be had. */
-static bool connection_start(struct server *s, int fd)
+static bool connection_start(struct server *s, int fd, bool surplus)
 {
     struct connection *c = calloc(1, sizeof *c);
     pthread_attr_t detached;
@@ -73,6 +76,7 @@ static bool connection_start(struct server *s, int fd)
         return false;
     }
     c->server = s;
+    c->surplus = surplus;
     transport_init_socket(&c->transport, fd);
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
@@ -102,18 +106,16 @@ static void take_connection(struct server *s, int fd)
 
     pthread_mutex_lock(&s->lock);
     bool full = s->count >= s->max_connections;
-    bool taken = !full && !s->stopping && connection_start(s, fd);
+    bool taken = !s->stopping && s->count < s->max_connections + SERVER_SURPLUS && connection_start(s, fd, full);
+    bool tell = full && !s->full_told;
+    s->full_told = full;
     pthread_mutex_unlock(&s->lock);
-    if (taken) {
-        return;
+    if (tell) {
+        log_warning("connections are refused: there are %d already", s->max_connections);
     }
-    if (full) {
-        struct transport t;
-        transport_init_socket(&t, fd);
-        log_warning("a connection was refused: there are %d already", s->max_connections);
-        session_refuse(&t, s->max_connections);
+    if (!taken) {
+        close(fd);
     }
-    close(fd);
 }
 
 static void *accept_main(void *arg)
@@ -177,6 +179,8 @@ int server_open(const char *address, int port, int max_connections, const struct
     }
     s->settings = settings;
     s->max_connections = max_connections;
+    snprintf(s->refusal, sizeof s->refusal,
+             "Could not connect because the maximum number of '%d' user connections has already been reached.", max_connections);
     s->fd = listen_on(address, port, error);
     if (s->fd < 0) {
         free(s);

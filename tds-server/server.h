@@ -8,6 +8,7 @@
 
 #define SERVER_MAX_CONNECTIONS 1024
 #define SERVER_BACKLOG 512
+#define SERVER_SURPLUS 16 /* connections beyond the limit that are kept until their login, to tell them why they are refused */
 #define SERVER_WRITE_TIMEOUT_S 300 /* a client that takes no byte for so long is given up */
 #define SERVER_STOP_GRACE_MS 3000  /* for running requests to end by themselves */
 #define SERVER_STOP_CANCEL_MS 3000 /* and then, cancelled */

@@ -22,6 +22,7 @@ enum { INFO_DATABASE = 5701, INFO_LANGUAGE = 5703 };
 
 struct session {
     const struct session_settings *settings;
+    const char *refusal; /* for the login; NULL when it may succeed */
     struct packet_stream stream;
     struct message message;
     struct answer answer;
@@ -78,6 +79,10 @@ static int answer_prelogin(struct session *s)
 /* Opens the engine's session for a client whose login was read. 0, or -1 with the error written. */
 static int admit(struct session *s, const struct login *l)
 {
+    if (s->refusal != NULL) {
+        answer_message(&s->answer, ERROR_TOO_MANY_CONNECTIONS, 20, 1, s->refusal);
+        return -1;
+    }
     if (l->integrated || l->federated) {
         answer_message(&s->answer, ERROR_UNTRUSTED, 14, 1,
                       "Login failed. This server takes SQL Server authentication only: Windows and token authentication are not supported.");
@@ -333,13 +338,14 @@ static int answer_too_long(struct session *s)
     return answer_finish(&s->answer);
 }
 
-void session_run(const struct session_settings *settings, struct transport *t)
+void session_run(const struct session_settings *settings, struct transport *t, const char *refusal)
 {
     struct session *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return;
     }
     s->settings = settings;
+    s->refusal = refusal;
     s->watch = (struct watch_entry){.fd = t->fd, .cancel = on_cancel, .arg = s};
     packet_stream_init(&s->stream, t);
     answer_init(&s->answer, &s->stream);
@@ -367,18 +373,4 @@ void session_run(const struct session_settings *settings, struct transport *t)
     buf_clear(&s->message.data);
     answer_clear(&s->answer);
     free(s);
-}
-
-void session_refuse(struct transport *t, int max_connections)
-{
-    struct packet_stream stream;
-    struct answer answer;
-    packet_stream_init(&stream, t);
-    answer_init(&answer, &stream);
-    answer_begin(&answer, TOKEN_DONE);
-    answer_error(&answer, ERROR_TOO_MANY_CONNECTIONS, 20,
-                 "Could not connect because the maximum number of '%d' user connections has already been reached.", max_connections);
-    answer_finish(&answer);
-    answer_clear(&answer);
-    packet_stream_clear(&stream);
 }

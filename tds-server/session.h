@@ -21,10 +21,8 @@ struct session_settings {
     const char *password;
 };
 
-/* Serves the connection until it ends. The transport stays the caller's, who closes it. */
-void session_run(const struct session_settings *settings, struct transport *t);
-
-/* Answers a connection that is one too many, without waiting for anything. */
-void session_refuse(struct transport *t, int max_connections);
+/* Serves the connection until it ends. The transport stays the caller's, who closes it. `refusal` is NULL, or why the
+ * client is refused at its login, whoever it is: only there would it understand. */
+void session_run(const struct session_settings *settings, struct transport *t, const char *refusal);
 
 #endif

@@ -169,7 +169,7 @@ static void serve(const uint8_t *data, size_t size, bool logged_in)
     buf_append(&b, data, size);
     /* The descriptor is none: the watch cancels what hangs. */
     struct memory m = {.transport = {.read = memory_read, .write = memory_write, .fd = -1}, .data = buf_text(&b), .len = b.len};
-    session_run(&settings, &m.transport);
+    session_run(&settings, &m.transport, NULL);
     buf_clear(&b);
 }
 

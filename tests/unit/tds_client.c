@@ -21,16 +21,21 @@ static void *session_main(void *arg)
     struct session_settings settings = {.engine = c->engine, .watch = c->watch, .user = CLIENT_USER, .password = CLIENT_PASSWORD};
     struct transport t;
     transport_init_socket(&t, c->server_fd);
-    session_run(&settings, &t);
+    session_run(&settings, &t, c->refusal);
     shutdown(c->server_fd, SHUT_RDWR);
     return NULL;
 }
 
 void client_open(struct client *c)
 {
+    client_open_refused(c, NULL);
+}
+
+void client_open_refused(struct client *c, const char *refusal)
+{
     int pair[2];
     struct buf error;
-    *c = (struct client){.packet_size = PACKET_SIZE_DEFAULT, .dialect = {.version = DIALECT_74}};
+    *c = (struct client){.packet_size = PACKET_SIZE_DEFAULT, .dialect = {.version = DIALECT_74}, .refusal = refusal};
     buf_init(&error, 1024);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     c->fd = pair[0];

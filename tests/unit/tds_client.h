@@ -23,10 +23,13 @@ struct client {
     struct watch *watch;
     pthread_t thread;
     int server_fd;
+    const char *refusal;
 };
 
 /* Starts a session on the double of the engine. */
 void client_open(struct client *c);
+/* The same, for a session that refuses the login. */
+void client_open_refused(struct client *c, const char *refusal);
 /* Closes the connection and waits for the session to end. */
 void client_close(struct client *c);
 

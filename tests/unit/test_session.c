@@ -168,6 +168,16 @@ static void windows_logins_and_old_versions_are_refused(void **state)
     client_close(&c);
 }
 
+static void refusals_are_told_at_login(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open_refused(&c, "No more.");
+    client_put_login(&request, V74, CLIENT_USER, CLIENT_PASSWORD, "", true);
+    expect(&c, PACKET_LOGIN7, 0, "ERROR 17809 severity 20 state 1 'No more.' line 1\nDONE 02 00 0\n");
+    client_close(&c);
+}
+
 static void prelogin_is_answered_without_encryption(void **state)
 {
     (void)state;
@@ -722,6 +732,7 @@ int main(void)
         cmocka_unit_test(wrong_logins_are_refused_alike),
         cmocka_unit_test(unknown_database_is_4060_then_18456),
         cmocka_unit_test(windows_logins_and_old_versions_are_refused),
+        cmocka_unit_test(refusals_are_told_at_login),
         cmocka_unit_test(prelogin_is_answered_without_encryption),
         cmocka_unit_test(clients_that_require_encryption_are_told_and_left),
         cmocka_unit_test(batches_are_answered),
