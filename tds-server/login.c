@@ -188,7 +188,8 @@ int login_read(const void *data, size_t len, struct login *out)
     out->packet_size = reader_get_u32le(p + AT_PACKET_SIZE);
     out->integrated = (p[AT_OPTION_FLAGS_2] & INTEGRATED_SECURITY) != 0;
     if (read_text(p, len, AT_USER, false, out->user) != 0 || read_text(p, len, AT_PASSWORD, true, out->password) != 0 ||
-        read_text(p, len, AT_DATABASE, false, out->database) != 0 || read_text(p, len, AT_APPLICATION, false, out->application) != 0) {
+        read_text(p, len, AT_DATABASE, false, out->database) != 0 ||
+        read_text(p, len, AT_APPLICATION, false, out->application) != 0) {
         return -1;
     }
     if (out->dialect.version >= DIALECT_72) {

@@ -9,18 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOGIN_TEXT_MAX 128 /* UTF-16 units of a name or a password */
+#define LOGIN_TEXT_MAX   128 /* UTF-16 units of a name or a password */
 #define LOGIN_TEXT_BYTES (LOGIN_TEXT_MAX * 3)
 
 enum login_encryption {
-    ENCRYPTION_OFF = 0,     /* of the login alone */
+    ENCRYPTION_OFF = 0, /* of the login alone */
     ENCRYPTION_ON = 1,
     ENCRYPTION_NOT_SUP = 2,
     ENCRYPTION_REQUIRED = 3,
 };
 
 /* What the client's PRELOGIN asks for; ENCRYPTION_NOT_SUP when it does not say. 0, or -1 when it is malformed. */
-int login_read_prelogin(const void *data, size_t len, enum login_encryption *encryption) __attribute__((warn_unused_result));
+int login_read_prelogin(const void *data, size_t len, enum login_encryption *encryption)
+    __attribute__((warn_unused_result));
 /* Appends the answer. */
 void login_write_prelogin(enum login_encryption encryption, struct buf *out);
 

@@ -70,7 +70,8 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
-    *o = (struct options){.bind = "127.0.0.1", .user = "sa", .port = -1, .max_connections = SERVER_MAX_CONNECTIONS, .durable = true};
+    *o = (struct options){
+        .bind = "127.0.0.1", .user = "sa", .port = -1, .max_connections = SERVER_MAX_CONNECTIONS, .durable = true};
     bool good = true;
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -103,7 +104,8 @@ static int parse_options(int argc, char **argv, struct options *o)
             good = false;
         }
     }
-    if (!good || optind != argc || o->data == NULL || o->password_file == NULL || o->port < 0 || strlen(o->user) > LOGIN_TEXT_MAX) {
+    if (!good || optind != argc || o->data == NULL || o->password_file == NULL || o->port < 0 ||
+        strlen(o->user) > LOGIN_TEXT_MAX) {
         usage(stderr);
         return EXIT_USAGE;
     }

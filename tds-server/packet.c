@@ -40,8 +40,8 @@ static enum packet_result fill(struct packet_stream *s, size_t len)
 
 static bool is_request(unsigned type)
 {
-    static const unsigned char types[] = {PACKET_BATCH, PACKET_RPC, PACKET_ATTENTION, PACKET_BULK,
-                                          PACKET_TRANSACTION, PACKET_LOGIN7, PACKET_SSPI, PACKET_PRELOGIN};
+    static const unsigned char types[] = {PACKET_BATCH,       PACKET_RPC,    PACKET_ATTENTION, PACKET_BULK,
+                                          PACKET_TRANSACTION, PACKET_LOGIN7, PACKET_SSPI,      PACKET_PRELOGIN};
     return memchr(types, (int)type, sizeof types) != NULL;
 }
 

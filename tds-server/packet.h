@@ -13,13 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACKET_HEADER 8
-#define PACKET_SIZE_MIN 512
-#define PACKET_SIZE_MAX 32767
+#define PACKET_HEADER       8
+#define PACKET_SIZE_MIN     512
+#define PACKET_SIZE_MAX     32767
 #define PACKET_SIZE_DEFAULT 4096
-#define MESSAGE_MAX ((size_t)64 << 20)     /* bytes of a request, without headers */
-#define MESSAGE_LOGIN_MAX ((size_t)64 << 10) /* before login */
-#define PACKET_PENDING_MAX ((size_t)512 << 20) /* bytes of an answer that wait to be sent: one row's value at most */
+#define MESSAGE_MAX         ((size_t)64 << 20)  /* bytes of a request, without headers */
+#define MESSAGE_LOGIN_MAX   ((size_t)64 << 10)  /* before login */
+#define PACKET_PENDING_MAX  ((size_t)512 << 20) /* bytes of an answer that wait to be sent: one row's value at most */
 
 enum packet_type {
     PACKET_BATCH = 1,
@@ -51,8 +51,8 @@ struct packet_stream {
     struct transport *transport;
     size_t packet_size; /* of packets sent, header included */
     uint16_t spid;
-    uint8_t packet_id; /* of the next one of this answer */
-    bool broken;       /* a write failed: the rest of the answer is dropped */
+    uint8_t packet_id;  /* of the next one of this answer */
+    bool broken;        /* a write failed: the rest of the answer is dropped */
     struct buf pending; /* of the answer, not yet cut into packets */
     struct buf framed;  /* scratch: packets about to be sent */
     unsigned char input[PACKET_SIZE_MAX];
@@ -71,7 +71,8 @@ void packet_stream_init(struct packet_stream *s, struct transport *t);
 void packet_stream_clear(struct packet_stream *s);
 
 /* Waits for a whole message of at most `max` bytes. The caller made `out->data` with buf_init; its contents are replaced. */
-enum packet_result packet_read_message(struct packet_stream *s, size_t max, struct message *out) __attribute__((warn_unused_result));
+enum packet_result packet_read_message(struct packet_stream *s, size_t max, struct message *out)
+    __attribute__((warn_unused_result));
 
 /* Has an attention been read together with the message before it? The socket shows it no more. */
 bool packet_has_attention(const struct packet_stream *s);

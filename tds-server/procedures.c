@@ -36,24 +36,29 @@ static bool int_parameter(const struct rpc_call *call, size_t i, int32_t *out)
 
 static void write_bad_parameter(struct procedures *p, const char *name, const char *type)
 {
-    answer_error(p->answer, ERROR_PROCEDURE_PARAMETER, 16, "Procedure expects parameter '%s' of type '%s'.", name, type);
+    answer_error(p->answer, ERROR_PROCEDURE_PARAMETER, 16, "Procedure expects parameter '%s' of type '%s'.", name,
+                 type);
 }
 
 /* Gives the values their declared names. false with the error written when there are too few or too many. */
-static bool name_parameters(struct procedures *p, const char *sql, const char *declarations, size_t len, struct engine_param *params, size_t count)
+static bool name_parameters(struct procedures *p, const char *sql, const char *declarations, size_t len,
+                            struct engine_param *params, size_t count)
 {
     int declared = rpc_name_parameters(declarations, len, params, count, p->arena);
     if (declared < 0) {
-        answer_error(p->answer, ERROR_SYNTAX, 15, "Incorrect syntax in the declaration of parameters near '%.*s'.", len > 100 ? 100 : (int)len, declarations);
+        answer_error(p->answer, ERROR_SYNTAX, 15, "Incorrect syntax in the declaration of parameters near '%.*s'.",
+                     len > 100 ? 100 : (int)len, declarations);
         return false;
     }
     if ((size_t)declared < count) {
-        answer_error(p->answer, ERROR_TOO_MANY_PARAMETERS, 16, "Procedure or function has too many arguments specified.");
+        answer_error(p->answer, ERROR_TOO_MANY_PARAMETERS, 16,
+                     "Procedure or function has too many arguments specified.");
         return false;
     }
     if ((size_t)declared > count) {
-        answer_error(p->answer, ERROR_MISSING_PARAMETER, 16, "The parameterized query '(%.*s)%.100s' expects %d parameters, of which only %zu were supplied.",
-                    len > 100 ? 100 : (int)len, declarations, sql, declared, count);
+        answer_error(p->answer, ERROR_MISSING_PARAMETER, 16,
+                     "The parameterized query '(%.*s)%.100s' expects %d parameters, of which only %zu were supplied.",
+                     len > 100 ? 100 : (int)len, declarations, sql, declared, count);
         return false;
     }
     return true;
@@ -79,7 +84,8 @@ static void write_output_parameters(struct procedures *p, const struct values *v
     for (size_t i = 0; i < v->count; i++) {
         const struct engine_param *param = &v->params[i];
         if (param->output) {
-            token_write_return_value(&p->answer->dialect, (uint16_t)(v->first + i), param->name, &param->value, param->collation, answer_token(p->answer));
+            token_write_return_value(&p->answer->dialect, (uint16_t)(v->first + i), param->name, &param->value,
+                                     param->collation, answer_token(p->answer));
         }
     }
 }
@@ -120,7 +126,8 @@ static void call_execute_sql(struct procedures *p, struct rpc_call *call)
 
 /* Prepares parameters 2 (the statement) and 1 (its declarations) of a call. The handle is 0 after an error, which is
  * written. -1 when a callback ended it. */
-static int prepare(struct procedures *p, const struct rpc_call *call, int32_t *handle, const struct engine_column **columns, size_t *column_count)
+static int prepare(struct procedures *p, const struct rpc_call *call, int32_t *handle,
+                   const struct engine_column **columns, size_t *column_count)
 {
     const char *sql;
     const char *declarations;
@@ -220,11 +227,8 @@ void procedures_call(struct procedures *p, struct rpc_call *call)
 {
     typedef void call_fn(struct procedures *p, struct rpc_call *call);
     static call_fn *const calls[] = {
-        [RPC_EXECUTE_SQL] = call_execute_sql,
-        [RPC_PREPARE] = call_prepare,
-        [RPC_EXECUTE] = call_execute,
-        [RPC_PREPEXEC] = call_prepexec,
-        [RPC_UNPREPARE] = call_unprepare,
+        [RPC_EXECUTE_SQL] = call_execute_sql, [RPC_PREPARE] = call_prepare,     [RPC_EXECUTE] = call_execute,
+        [RPC_PREPEXEC] = call_prepexec,       [RPC_UNPREPARE] = call_unprepare,
     };
     p->answer->last_error = 0;
     call_fn *fn = (size_t)call->procedure < sizeof calls / sizeof calls[0] ? calls[call->procedure] : NULL;

@@ -113,30 +113,29 @@ static int read_procedure(struct reader *r, struct arena *a, struct rpc_call *ou
 }
 
 /* The name (B_VARCHAR), status flags, TYPE_INFO, value. */
-static int read_parameter(struct reader *r, struct arena *a, size_t ordinal, struct engine_param *out, struct buf *error)
+static int read_parameter(struct reader *r, struct arena *a, size_t ordinal, struct engine_param *out,
+                          struct buf *error)
 {
+    static const char prefix[] =
+        "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect.";
     struct wiretype type;
     size_t bytes = (size_t)reader_u8(r) * 2;
     const unsigned char *name = reader_bytes(r, bytes);
     uint8_t status = reader_u8(r);
-    if (name == NULL || (out->name = take_text(name, bytes, a, NULL)) == NULL) {
-        goto malformed;
+    out->name = name == NULL ? NULL : take_text(name, bytes, a, NULL);
+    if (out->name == NULL) {
+        buf_printf(error, "%s Parameter %zu is malformed.", prefix, ordinal);
+        return -1;
     }
     out->output = (status & PARAMETER_OUTPUT) != 0;
     out->collation = COLLATION_CI;
     size_t before = error->len;
-    buf_printf(error, "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect. Parameter %zu (\"%s\"): ",
-               ordinal, out->name);
+    buf_printf(error, "%s Parameter %zu (\"%s\"): ", prefix, ordinal, out->name);
     if (wiretype_read_info(r, &type, error) != 0 || wiretype_read_value(r, &type, a, &out->value, error) != 0) {
         return -1;
     }
     buf_truncate(error, before);
     return 0;
-
-malformed:
-    buf_printf(error, "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect. Parameter %zu is malformed.",
-               ordinal);
-    return -1;
 }
 
 static bool is_batch_end(const struct dialect *d, unsigned char byte)
@@ -166,12 +165,15 @@ static int grow_parameters(struct rpc_call *call, size_t *room, struct arena *a)
     return 0;
 }
 
-int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, struct rpc_call *out, int *number, struct buf *error)
+int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, struct rpc_call *out, int *number,
+                  struct buf *error)
 {
     *out = (struct rpc_call){0};
     *number = 4002;
     if (read_procedure(r, a, out) != 0) {
-        buf_append_text(error, "The incoming tabular data stream (TDS) protocol stream is incorrect. The stream ended unexpectedly.");
+        buf_append_text(
+            error,
+            "The incoming tabular data stream (TDS) protocol stream is incorrect. The stream ended unexpectedly.");
         return -1;
     }
     reader_u16le(r); /* option flags: recompile, no metadata */
@@ -184,8 +186,9 @@ int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, st
         }
         if (out->count == RPC_MAX_PARAMETERS) {
             *number = 8003;
-            buf_printf(error, "The incoming request has too many parameters. The server supports a maximum of %d parameters. Reduce the "
-                              "number of parameters and resend the request.",
+            buf_printf(error,
+                       "The incoming request has too many parameters. The server supports a maximum of %d parameters. "
+                       "Reduce the number of parameters and resend the request.",
                        RPC_MAX_PARAMETERS);
             return -1;
         }
@@ -207,8 +210,8 @@ int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, st
 
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '@' || c == '$' || c == '#' ||
-           (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '@' ||
+           c == '$' || c == '#' || (unsigned char)c >= 0x80;
 }
 
 static bool is_space(char c)
@@ -216,7 +219,8 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-int rpc_name_parameters(const char *declarations, size_t len, struct engine_param *params, size_t count, struct arena *a)
+int rpc_name_parameters(const char *declarations, size_t len, struct engine_param *params, size_t count,
+                        struct arena *a)
 {
     /* declarations := [ declaration { ',' declaration } ] ;  declaration := @name type ['(' … ')'] … */
     const char *p = declarations;

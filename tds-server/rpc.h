@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define RPC_MAX_PARAMETERS 2100 /* as SQL Server */
-#define RPC_MAX_NAME 1046       /* UTF-16 units of a procedure's name */
+#define RPC_MAX_NAME       1046 /* UTF-16 units of a procedure's name */
 
 enum rpc_procedure {
     RPC_BY_NAME = 0, /* none of these */
@@ -52,12 +52,13 @@ const char *rpc_read_batch(struct reader *r, struct arena *a, size_t *len);
 
 /* Decodes the next call of a request. 0, or -1: *number and `error` say why (8003 too many parameters, 8009 a parameter
  * that cannot be taken, 4002 malformed); what follows in the message cannot be read then. */
-int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, struct rpc_call *out, int *number, struct buf *error)
-    __attribute__((warn_unused_result));
+int rpc_read_call(const struct dialect *d, struct reader *r, struct arena *a, struct rpc_call *out, int *number,
+                  struct buf *error) __attribute__((warn_unused_result));
 
 /* Gives positional parameters the names of a declaration ("@p1 int, @p2 nvarchar(4000) OUTPUT"), in its order. Returns how
  * many it declares, or -1 when it is malformed or memory ran out. */
-int rpc_name_parameters(const char *declarations, size_t len, struct engine_param *params, size_t count, struct arena *a);
+int rpc_name_parameters(const char *declarations, size_t len, struct engine_param *params, size_t count,
+                        struct arena *a);
 
 enum rpc_transaction {
     TRANSACTION_GET_ADDRESS = 0,
@@ -76,6 +77,7 @@ struct rpc_transaction_request {
 };
 
 /* 0, or -1 when malformed. */
-int rpc_read_transaction(struct reader *r, struct arena *a, struct rpc_transaction_request *out) __attribute__((warn_unused_result));
+int rpc_read_transaction(struct reader *r, struct arena *a, struct rpc_transaction_request *out)
+    __attribute__((warn_unused_result));
 
 #endif

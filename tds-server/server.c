@@ -157,8 +157,8 @@ static int listen_on(const char *address, int port, struct buf *error)
         return -1;
     }
     int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, found->ai_protocol);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
-        listen(fd, SERVER_BACKLOG) != 0) {
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SERVER_BACKLOG) != 0) {
         buf_printf(error, "cannot listen on %s port %d: %s", address, port, strerror(errno));
         if (fd >= 0) {
             close(fd);
@@ -169,8 +169,8 @@ static int listen_on(const char *address, int port, struct buf *error)
     return fd;
 }
 
-int server_open(const char *address, int port, int max_connections, const struct session_settings *settings, struct server **out,
-                struct buf *error)
+int server_open(const char *address, int port, int max_connections, const struct session_settings *settings,
+                struct server **out, struct buf *error)
 {
     struct server *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -180,7 +180,8 @@ int server_open(const char *address, int port, int max_connections, const struct
     s->settings = settings;
     s->max_connections = max_connections;
     snprintf(s->refusal, sizeof s->refusal,
-             "Could not connect because the maximum number of '%d' user connections has already been reached.", max_connections);
+             "Could not connect because the maximum number of '%d' user connections has already been reached.",
+             max_connections);
     s->fd = listen_on(address, port, error);
     if (s->fd < 0) {
         free(s);

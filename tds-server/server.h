@@ -7,17 +7,17 @@
 #include "tds-server/session.h"
 
 #define SERVER_MAX_CONNECTIONS 1024
-#define SERVER_BACKLOG 512
-#define SERVER_SURPLUS 16 /* connections beyond the limit that are kept until their login, to tell them why they are refused */
-#define SERVER_WRITE_TIMEOUT_S 300 /* a client that takes no byte for so long is given up */
-#define SERVER_STOP_GRACE_MS 3000  /* for running requests to end by themselves */
-#define SERVER_STOP_CANCEL_MS 3000 /* and then, cancelled */
+#define SERVER_BACKLOG         512
+#define SERVER_SURPLUS         16 /* connections beyond the limit that are kept until their login, to be told why */
+#define SERVER_WRITE_TIMEOUT_S 300  /* a client that takes no byte for so long is given up */
+#define SERVER_STOP_GRACE_MS   3000 /* for running requests to end by themselves */
+#define SERVER_STOP_CANCEL_MS  3000 /* and then, cancelled */
 
 struct server;
 
 /* Binds the address (numeric, "127.0.0.1") and port; 0 takes any free one. 0, or -1 with a message in `error`. */
-int server_open(const char *address, int port, int max_connections, const struct session_settings *settings, struct server **out,
-                struct buf *error) __attribute__((warn_unused_result));
+int server_open(const char *address, int port, int max_connections, const struct session_settings *settings,
+                struct server **out, struct buf *error) __attribute__((warn_unused_result));
 /* The port that was bound. */
 int server_port(const struct server *s);
 

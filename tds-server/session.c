@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX      (MESSAGE_MAX * 3) /* UTF-16 grows by half as UTF-8, Windows-1252 at most threefold */
-#define KEEP_MEMORY    ((size_t)256 << 10)
-#define LANGUAGE       "us_english"
+#define ARENA_MAX   (MESSAGE_MAX * 3) /* UTF-16 grows by half as UTF-8, Windows-1252 at most threefold */
+#define KEEP_MEMORY ((size_t)256 << 10)
+#define LANGUAGE    "us_english"
 
 enum { INFO_DATABASE = 5701, INFO_LANGUAGE = 5703 };
 
@@ -85,7 +85,8 @@ static int admit(struct session *s, const struct login *l)
     }
     if (l->integrated || l->federated) {
         answer_message(&s->answer, ERROR_UNTRUSTED, 14, 1,
-                      "Login failed. This server takes SQL Server authentication only: Windows and token authentication are not supported.");
+                       "Login failed. This server takes SQL Server authentication only: Windows and token "
+                       "authentication are not supported.");
         return -1;
     }
     /* Both are compared always, so that the answer's time does not tell which was wrong. */
@@ -97,13 +98,15 @@ static int admit(struct session *s, const struct login *l)
         return -1;
     }
     if (l->change_password) {
-        answer_error(&s->answer, ERROR_LOGIN_FAILED, 14, "Login failed for user '%s'. The password cannot be changed at login.", l->user);
+        answer_error(&s->answer, ERROR_LOGIN_FAILED, 14,
+                     "Login failed for user '%s'. The password cannot be changed at login.", l->user);
         return -1;
     }
     s->sink = answer_sink(&s->answer);
     if (engine_session_open(s->settings->engine, l->database, &s->sink, &s->engine) != 0) {
         s->engine = NULL;
-        answer_error(&s->answer, ERROR_NO_DATABASE, 11, "Cannot open database \"%s\" requested by the login. The login failed.", l->database);
+        answer_error(&s->answer, ERROR_NO_DATABASE, 11,
+                     "Cannot open database \"%s\" requested by the login. The login failed.", l->database);
         answer_error(&s->answer, ERROR_LOGIN_FAILED, 14, "Login failed for user '%s'.", l->user);
         return -1;
     }
@@ -153,7 +156,8 @@ static int answer_login(struct session *s)
     s->answer.dialect = l.dialect;
     answer_begin(&s->answer, TOKEN_DONE);
     if (l.old) {
-        answer_message(&s->answer, ERROR_LOGIN_FAILED, 14, 1, "Login failed. TDS versions before 7.1 are not supported.");
+        answer_message(&s->answer, ERROR_LOGIN_FAILED, 14, 1,
+                       "Login failed. TDS versions before 7.1 are not supported.");
         packet_finish(&s->stream);
         goto out;
     }
@@ -202,7 +206,8 @@ static int log_in(struct session *s)
 
 static void write_malformed(struct session *s)
 {
-    answer_error(&s->answer, ERROR_MALFORMED, 16, "The incoming tabular data stream (TDS) protocol stream is incorrect. The stream ended unexpectedly.");
+    answer_error(&s->answer, ERROR_MALFORMED, 16,
+                 "The incoming tabular data stream (TDS) protocol stream is incorrect. The stream ended unexpectedly.");
 }
 
 static void run_batch(struct session *s, struct reader *r)
@@ -270,7 +275,8 @@ static void run_transaction(struct session *s, struct reader *r)
         result = engine_save(s->engine, t.name);
         break;
     default:
-        answer_error(&s->answer, ERROR_NOT_SUPPORTED, 16, "Transaction Manager request %u is not supported: there are no distributed transactions.", t.type);
+        answer_error(&s->answer, ERROR_NOT_SUPPORTED, 16,
+                     "Transaction Manager request %u is not supported: there are no distributed transactions.", t.type);
     }
     if (result == 0 && t.begin_next && !s->answer.error_open) {
         result = engine_begin(s->engine);
@@ -334,7 +340,8 @@ static int answer_request(struct session *s)
 static int answer_too_long(struct session *s)
 {
     answer_begin(&s->answer, TOKEN_DONE);
-    answer_error(&s->answer, ERROR_MEMORY, 17, "The request is longer than the %zu MiB that this server takes.", MESSAGE_MAX >> 20);
+    answer_error(&s->answer, ERROR_MEMORY, 17, "The request is longer than the %zu MiB that this server takes.",
+                 MESSAGE_MAX >> 20);
     return answer_finish(&s->answer);
 }
 

@@ -88,11 +88,8 @@ static void put_u16_or_u32(const struct dialect *d, uint32_t v, struct buf *out)
 void token_write_loginack(const struct dialect *d, struct buf *out)
 {
     static const uint32_t versions[] = {
-        [DIALECT_71] = 0x71000001,
-        [DIALECT_72] = 0x72090002,
-        [DIALECT_73A] = 0x730A0003,
-        [DIALECT_73B] = 0x730B0003,
-        [DIALECT_74] = 0x74000004,
+        [DIALECT_71] = 0x71000001,  [DIALECT_72] = 0x72090002, [DIALECT_73A] = 0x730A0003,
+        [DIALECT_73B] = 0x730B0003, [DIALECT_74] = 0x74000004,
     };
     static const unsigned char program_version[4] = {15, 0, 0x07, 0xD0}; /* 15.0.2000 */
     size_t start = open_token(LOGINACK, out);
@@ -176,7 +173,8 @@ void token_write_message(const struct dialect *d, const struct engine_message *m
 
 /* --- results --- */
 
-void token_write_columns(const struct dialect *d, const struct engine_column *columns, size_t count, struct wiretype *types, struct buf *out)
+void token_write_columns(const struct dialect *d, const struct engine_column *columns, size_t count,
+                         struct wiretype *types, struct buf *out)
 {
     buf_append_char(out, (char)COLMETADATA);
     buf_append_u16le(out, (uint16_t)count);
@@ -198,7 +196,8 @@ void token_write_columns(const struct dialect *d, const struct engine_column *co
     }
 }
 
-bool token_write_row_start(const struct dialect *d, const struct wiretype *types, const struct value *values, size_t count, struct buf *out)
+bool token_write_row_start(const struct dialect *d, const struct wiretype *types, const struct value *values,
+                           size_t count, struct buf *out)
 {
     size_t bitmap = (count + 7) / 8;
     size_t nulls = 0;
@@ -222,7 +221,8 @@ bool token_write_row_start(const struct dialect *d, const struct wiretype *types
     return true;
 }
 
-void token_write_done(const struct dialect *d, enum token_done token, unsigned status, uint16_t command, uint64_t count, struct buf *out)
+void token_write_done(const struct dialect *d, enum token_done token, unsigned status, uint16_t command, uint64_t count,
+                      struct buf *out)
 {
     buf_append_char(out, (char)token);
     buf_append_u16le(out, (uint16_t)status);
@@ -240,8 +240,8 @@ void token_write_return_status(int32_t status, struct buf *out)
     buf_append_u32le(out, (uint32_t)status);
 }
 
-void token_write_return_value(const struct dialect *d, uint16_t ordinal, const char *name, const struct value *v, enum collation collation,
-                              struct buf *out)
+void token_write_return_value(const struct dialect *d, uint16_t ordinal, const char *name, const struct value *v,
+                              enum collation collation, struct buf *out)
 {
     struct wiretype type;
     wiretype_describe(d, &v->type, collation, &type);

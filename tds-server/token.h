@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define TOKEN_PROGRAM_NAME "Microsoft SQL Server" /* clients decide by it which SQL they may use */
-#define TOKEN_SERVER_NAME "shardgate"
+#define TOKEN_SERVER_NAME  "shardgate"
 
 enum token_done {
     TOKEN_DONE = 0xFD,
@@ -50,16 +50,19 @@ void token_write_envchange_reset(struct buf *out);
 void token_write_message(const struct dialect *d, const struct engine_message *m, struct buf *out);
 
 /* COLMETADATA. `types` has a place for each column and is filled in: token_write_row needs it. */
-void token_write_columns(const struct dialect *d, const struct engine_column *columns, size_t count, struct wiretype *types, struct buf *out);
+void token_write_columns(const struct dialect *d, const struct engine_column *columns, size_t count,
+                         struct wiretype *types, struct buf *out);
 
 /* Begins ROW, or NBCROW when that is shorter; returns which. The values follow by wiretype_write_value, in an NBCROW
  * without the NULLs. */
-bool token_write_row_start(const struct dialect *d, const struct wiretype *types, const struct value *values, size_t count, struct buf *out);
+bool token_write_row_start(const struct dialect *d, const struct wiretype *types, const struct value *values,
+                           size_t count, struct buf *out);
 
-void token_write_done(const struct dialect *d, enum token_done token, unsigned status, uint16_t command, uint64_t count, struct buf *out);
+void token_write_done(const struct dialect *d, enum token_done token, unsigned status, uint16_t command, uint64_t count,
+                      struct buf *out);
 void token_write_return_status(int32_t status, struct buf *out);
 /* An output parameter. `name` with its @. */
-void token_write_return_value(const struct dialect *d, uint16_t ordinal, const char *name, const struct value *v, enum collation collation,
-                              struct buf *out);
+void token_write_return_value(const struct dialect *d, uint16_t ordinal, const char *name, const struct value *v,
+                              enum collation collation, struct buf *out);
 
 #endif

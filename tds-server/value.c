@@ -162,8 +162,8 @@ bool value_ticks_from_text(const char text[VALUE_TIME_LEN], int64_t *ticks)
     int32_t minute = digits_at(text + 3, 2);
     int32_t second = digits_at(text + 6, 2);
     int32_t fraction = digits_at(text + 9, 7);
-    if (text[2] != ':' || text[5] != ':' || text[8] != '.' || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-        second > 59 || fraction < 0) {
+    if (text[2] != ':' || text[5] != ':' || text[8] != '.' || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+        second < 0 || second > 59 || fraction < 0) {
         return false;
     }
     *ticks = ((int64_t)hour * 3600 + minute * 60 + second) * TICKS_PER_SECOND + fraction;

@@ -16,7 +16,7 @@ struct watch;
 /* Lives in its session; all but `fd`, `encrypted`, `cancel` and `arg` belongs to the watch. */
 struct watch_entry {
     int fd;
-    bool encrypted;           /* the bytes cannot be told apart: any of them cancels */
+    bool encrypted;            /* the bytes cannot be told apart: any of them cancels */
     void (*cancel)(void *arg); /* called at most once for each watch_add, by the watch's thread */
     void *arg;
     bool done;

@@ -117,7 +117,8 @@ static uint128 decimal_limit(int precision)
 }
 
 /* A sign (1 is positive), then the magnitude, in as few bytes as the client likes. */
-static int read_decimal(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
+static int read_decimal(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a,
+                        struct value *out)
 {
     (void)a;
     if (len > 17) {
@@ -217,7 +218,8 @@ static int64_t ticks_from_units(uint32_t units)
     return milliseconds * 10000;
 }
 
-static int read_datetime(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
+static int read_datetime(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a,
+                         struct value *out)
 {
     (void)w;
     if (len == 4) { /* SMALLDATETIME: days, minutes */
@@ -304,7 +306,8 @@ static void write_time(const struct wiretype *w, const struct value *v, struct b
     write_ticks(out, ticks, w->scale);
 }
 
-static int read_datetime2(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
+static int read_datetime2(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a,
+                          struct value *out)
 {
     size_t size = time_size(w->scale);
     if (len != size + 3) {
@@ -323,7 +326,8 @@ static void write_datetime2(const struct wiretype *w, const struct value *v, str
 }
 
 /* The instant in UTC, then the offset in minutes: the order of our own form too. */
-static int read_datetimeoffset(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out)
+static int read_datetimeoffset(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a,
+                               struct value *out)
 {
     size_t size = time_size(w->scale);
     if (len != size + 5 || take_datetime(a, (int64_t)get_uint(p + size, 3), read_ticks(p, size, w->scale), out) != 0) {
@@ -527,7 +531,8 @@ static const struct wiretype_codec codecs[] = {
     {0x28, SQLTYPE_DATE, FORM_DATE, 0, false, {0}, "date", read_date, write_date},
     {0x29, SQLTYPE_TIME, FORM_TIME, 0, false, {0}, "time", read_time, write_time},
     {0x2A, SQLTYPE_DATETIME2, FORM_TIME, 0, false, {0}, "datetime2", read_datetime2, write_datetime2},
-    {0x2B, SQLTYPE_DATETIMEOFFSET, FORM_TIME, 0, false, {0}, "datetimeoffset", read_datetimeoffset, write_datetimeoffset},
+    {0x2B, SQLTYPE_DATETIMEOFFSET, FORM_TIME, 0, false, {0}, "datetimeoffset", read_datetimeoffset,
+     write_datetimeoffset},
     {0xE7, SQLTYPE_NVARCHAR, FORM_SHORT, 0, true, {0}, "nvarchar", read_nchar, write_nchar},
     {0xEF, SQLTYPE_NCHAR, FORM_SHORT, 0, true, {0}, "nchar", read_nchar, write_nchar},
     {0xA7, SQLTYPE_VARCHAR, FORM_SHORT, 0, true, {0}, "varchar", read_char, write_char},

@@ -18,7 +18,8 @@ enum wirecodec_form {
 };
 
 /* From `len` bytes: 0, or -1 when they make no value (or memory ran out). */
-typedef int wirecodec_read_fn(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a, struct value *out);
+typedef int wirecodec_read_fn(const struct wiretype *w, const unsigned char *p, size_t len, struct arena *a,
+                              struct value *out);
 /* Appends the bytes alone, without their length. */
 typedef void wirecodec_write_fn(const struct wiretype *w, const struct value *v, struct buf *out);
 

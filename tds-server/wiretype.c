@@ -38,7 +38,8 @@ static uint32_t decimal_size(int precision)
 }
 
 /* Describes a string or binary of `bytes` bytes (0: any length) by the short token, or as a (MAX) type. */
-static void describe_bytes(const struct dialect *d, struct wiretype *out, uint8_t token, uint8_t max_token, uint8_t lob_token, uint32_t bytes)
+static void describe_bytes(const struct dialect *d, struct wiretype *out, uint8_t token, uint8_t max_token,
+                           uint8_t lob_token, uint32_t bytes)
 {
     if (bytes > STRING_BYTES_MAX || wirecodec_is_unlimited(out)) {
         out->type.length = SQLTYPE_MAX;
@@ -73,22 +74,18 @@ static void describe_temporal(const struct dialect *d, struct wiretype *out, uin
     out->size = known ? 0 : text_len * 2;
 }
 
-void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum collation collation, struct wiretype *out)
+void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum collation collation,
+                       struct wiretype *out)
 {
     static const struct {
         uint8_t token;
         uint8_t size;
     } plain[SQLTYPE_KINDS] = {
-        [SQLTYPE_TINYINT] = {TOKEN_INTN, 1},
-        [SQLTYPE_SMALLINT] = {TOKEN_INTN, 2},
-        [SQLTYPE_INT] = {TOKEN_INTN, 4},
-        [SQLTYPE_BIGINT] = {TOKEN_INTN, 8},
-        [SQLTYPE_BIT] = {TOKEN_BIT, 1},
-        [SQLTYPE_MONEY] = {TOKEN_MONEY, 8},
-        [SQLTYPE_FLOAT] = {TOKEN_FLOAT, 8},
-        [SQLTYPE_REAL] = {TOKEN_FLOAT, 4},
-        [SQLTYPE_DATETIME] = {TOKEN_DATETIME, 8},
-        [SQLTYPE_UNIQUEIDENTIFIER] = {TOKEN_GUID, VALUE_GUID_LEN},
+        [SQLTYPE_TINYINT] = {TOKEN_INTN, 1},      [SQLTYPE_SMALLINT] = {TOKEN_INTN, 2},
+        [SQLTYPE_INT] = {TOKEN_INTN, 4},          [SQLTYPE_BIGINT] = {TOKEN_INTN, 8},
+        [SQLTYPE_BIT] = {TOKEN_BIT, 1},           [SQLTYPE_MONEY] = {TOKEN_MONEY, 8},
+        [SQLTYPE_FLOAT] = {TOKEN_FLOAT, 8},       [SQLTYPE_REAL] = {TOKEN_FLOAT, 4},
+        [SQLTYPE_DATETIME] = {TOKEN_DATETIME, 8}, [SQLTYPE_UNIQUEIDENTIFIER] = {TOKEN_GUID, VALUE_GUID_LEN},
     };
     *out = (struct wiretype){.type = *type};
     wiretype_collation(d, collation, out->collation);
@@ -109,8 +106,8 @@ void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum
         break;
     case SQLTYPE_BINARY:
     case SQLTYPE_VARBINARY:
-        describe_bytes(d, out, type->kind == SQLTYPE_BINARY ? TOKEN_BINARY : TOKEN_VARBINARY, TOKEN_VARBINARY, TOKEN_IMAGE,
-                       wirecodec_is_unlimited(out) ? 0 : (uint32_t)type->length);
+        describe_bytes(d, out, type->kind == SQLTYPE_BINARY ? TOKEN_BINARY : TOKEN_VARBINARY, TOKEN_VARBINARY,
+                       TOKEN_IMAGE, wirecodec_is_unlimited(out) ? 0 : (uint32_t)type->length);
         break;
     case SQLTYPE_DATE:
         describe_temporal(d, out, TOKEN_DATE, VALUE_DATE_LEN);
@@ -258,9 +255,10 @@ static struct sqltype engine_type(const struct wiretype *w)
 {
     struct sqltype t = {.kind = w->codec->kind, .precision = w->precision, .scale = w->scale};
     if (t.kind == SQLTYPE_INT && w->size != 0) {
-        t.kind = w->size == 1 ? SQLTYPE_TINYINT : w->size == 2 ? SQLTYPE_SMALLINT
-                                              : w->size == 4   ? SQLTYPE_INT
-                                                               : SQLTYPE_BIGINT;
+        t.kind = w->size == 1   ? SQLTYPE_TINYINT
+                 : w->size == 2 ? SQLTYPE_SMALLINT
+                 : w->size == 4 ? SQLTYPE_INT
+                                : SQLTYPE_BIGINT;
     } else if (t.kind == SQLTYPE_FLOAT && w->size == 4) {
         t.kind = SQLTYPE_REAL;
     } else if (t.kind == SQLTYPE_MONEY) {
@@ -317,7 +315,8 @@ int wiretype_read_info(struct reader *r, struct wiretype *out, struct buf *error
         out->size = reader_u8(r);
         out->precision = reader_u8(r);
         out->scale = reader_u8(r);
-        fits = out->size <= 17 && out->precision >= 1 && out->precision <= SQLTYPE_MAX_PRECISION && out->scale <= out->precision;
+        fits = out->size <= 17 && out->precision >= 1 && out->precision <= SQLTYPE_MAX_PRECISION &&
+               out->scale <= out->precision;
         break;
     case FORM_TIME:
         out->scale = reader_u8(r);
@@ -398,7 +397,8 @@ static const unsigned char *read_pieces(struct reader *r, struct arena *a, size_
 }
 
 /* Finds the bytes of a value by its type's form. NULL when malformed. */
-static const unsigned char *read_bytes(struct reader *r, const struct wiretype *w, struct arena *a, size_t *len, bool *null)
+static const unsigned char *read_bytes(struct reader *r, const struct wiretype *w, struct arena *a, size_t *len,
+                                       bool *null)
 {
     *null = false;
     if (in_pieces(w)) {
@@ -426,7 +426,8 @@ static const unsigned char *read_bytes(struct reader *r, const struct wiretype *
     return reader_bytes(r, *len);
 }
 
-int wiretype_read_value(struct reader *r, const struct wiretype *w, struct arena *a, struct value *out, struct buf *error)
+int wiretype_read_value(struct reader *r, const struct wiretype *w, struct arena *a, struct value *out,
+                        struct buf *error)
 {
     *out = (struct value){.type = w->type};
     size_t len = 0;

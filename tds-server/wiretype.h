@@ -41,7 +41,8 @@ struct wiretype {
 #define WIRETYPE_SIZE_MAX 0xFFFFu
 
 /* How a column of this type is told to a client. */
-void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum collation collation, struct wiretype *out);
+void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum collation collation,
+                       struct wiretype *out);
 
 /* TEXT, NTEXT and IMAGE: COLMETADATA has a table's name behind their TYPE_INFO, and a row a text pointer. */
 bool wiretype_is_lob(const struct wiretype *w);
@@ -57,8 +58,8 @@ void wiretype_write_value(const struct wiretype *w, const struct value *v, struc
  * (sql_variant) is not supported"). */
 int wiretype_read_info(struct reader *r, struct wiretype *out, struct buf *error) __attribute__((warn_unused_result));
 /* Reads a value of type `w`. Its bytes live in `a` or in the message. 0, or -1 with the reason. */
-int wiretype_read_value(struct reader *r, const struct wiretype *w, struct arena *a, struct value *out, struct buf *error)
-    __attribute__((warn_unused_result));
+int wiretype_read_value(struct reader *r, const struct wiretype *w, struct arena *a, struct value *out,
+                        struct buf *error) __attribute__((warn_unused_result));
 
 /* The five bytes of a collation as this client is to see it (MS-TDS 2.2.5.1.2): UTF-8 only for those that negotiated it. */
 void wiretype_collation(const struct dialect *d, enum collation collation, unsigned char out[WIRETYPE_COLLATION_LEN]);

@@ -1,6 +1,7 @@
 /* What a TDS client may send. The first byte chooses who reads the rest: PRELOGIN, LOGIN7, RPC requests, parameter
  * declarations, Transaction Manager requests, or a whole session that is logged in already or not. All text that comes
  * out is valid UTF-8, all values fit their types, and a session ends. */
+#include "common/log.h"
 #include "common/utf8.h"
 #include "tds-server/login.h"
 #include "tds-server/rpc.h"
@@ -157,6 +158,8 @@ static void serve(const uint8_t *data, size_t size, bool logged_in)
     struct buf b;
     buf_init(&b, ARENA_BYTES);
     if (settings.engine == NULL) {
+        setenv("SHARDGATE_LOG", "error", 0);
+        log_open("fuzz_tds");
         CHECK(engine_open("", false, &settings.engine, &b) == 0);
         CHECK(watch_start(&settings.watch) == 0);
     }

@@ -1,9 +1,11 @@
 /* Whole conversations with a session, on the double of the engine: what is sent, and the answer as text. */
+#include "common/log.h"
 #include "tests/unit/engine_fake.h"
 #include "tests/unit/tds_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -726,6 +728,8 @@ static void slow_clients_are_understood(void **state)
 
 int main(void)
 {
+    setenv("SHARDGATE_LOG", "error", 0); /* logins fail on purpose here */
+    log_open("test_session");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(login_is_answered_in_order),
         cmocka_unit_test(each_version_is_answered_with_itself),
