@@ -281,16 +281,16 @@ static int tell(struct engine_session *s)
     return result;
 }
 
+/* A cancel that came too late for the request before must not end this one. */
 static void start(struct engine_session *s)
 {
     fault_clear(&s->fault);
+    s->writer.cancelled = false;
 }
 
-/* What a request leaves behind: a cancelled one must not cancel the next. */
 static int finish(struct engine_session *s, int result)
 {
     fault_clear(&s->fault);
-    s->writer.cancelled = false;
     return result;
 }
 

@@ -56,6 +56,18 @@ sqlite3 *store_connect(struct store *s)
     return db;
 }
 
+/* Does the attached database wait for the disk at each commit? */
+static bool is_synchronous(sqlite3 *db, int id)
+{
+    sqlite3_stmt *stmt = NULL;
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA d%d.synchronous", id);
+    bool full = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+                sqlite3_column_int(stmt, 0) >= 2;
+    sqlite3_finalize(stmt);
+    return full;
+}
+
 int store_attach(struct store *s, sqlite3 *db, const struct store_database *d)
 {
     char *sql = sqlite3_mprintf("ATTACH %Q AS d%d", d->path, d->id);
@@ -66,8 +78,19 @@ int store_attach(struct store *s, sqlite3 *db, const struct store_database *d)
     if (rc != SQLITE_OK)
         return rc;
     char pragma[128];
-    snprintf(pragma, sizeof pragma, "PRAGMA d%d.journal_mode=WAL; PRAGMA d%d.synchronous=%s", d->id, d->id, s->durable ? "FULL" : "OFF");
-    return run(db, pragma);
+    snprintf(pragma, sizeof pragma, "PRAGMA d%d.journal_mode=WAL", d->id);
+    rc = run(db, pragma);
+    /* In a transaction the level cannot be set, but only looked at: it is FULL unless SQLite was built otherwise. */
+    snprintf(pragma, sizeof pragma, "PRAGMA d%d.synchronous=%s", d->id, s->durable ? "FULL" : "OFF");
+    if (rc == SQLITE_OK && sqlite3_get_autocommit(db))
+        rc = run(db, pragma);
+    if (rc == SQLITE_OK && s->durable && !is_synchronous(db, d->id))
+        rc = SQLITE_MISUSE;
+    if (rc != SQLITE_OK) {
+        snprintf(pragma, sizeof pragma, "DETACH d%d", d->id);
+        (void)run(db, pragma);
+    }
+    return rc;
 }
 
 /* ---- the list ---- */
