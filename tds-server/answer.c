@@ -94,7 +94,7 @@ void answer_error(struct answer *a, enum answer_error number, int severity, cons
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    answer_message(a, number, severity, 1, text);
+    answer_message(a, (int)number, severity, 1, text);
 }
 
 /* --- the engine's sink --- */

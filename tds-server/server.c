@@ -99,9 +99,15 @@ static bool connection_start(struct server *s, int fd, bool surplus)
 static void take_connection(struct server *s, int fd)
 {
     int on = 1;
+    int probe_after = SERVER_PROBE_AFTER_S;
+    int probe_every = SERVER_PROBE_EVERY_S;
+    int probes = SERVER_PROBES;
     struct timeval write_timeout = {.tv_sec = SERVER_WRITE_TIMEOUT_S};
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* clients that vanished hold transactions open */
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &probe_after, sizeof probe_after);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &probe_every, sizeof probe_every);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &write_timeout, sizeof write_timeout);
 
     pthread_mutex_lock(&s->lock);

@@ -10,6 +10,9 @@
 #define SERVER_BACKLOG         512
 #define SERVER_SURPLUS         16 /* connections beyond the limit that are kept until their login, to be told why */
 #define SERVER_WRITE_TIMEOUT_S 300  /* a client that takes no byte for so long is given up */
+#define SERVER_PROBE_AFTER_S   60   /* an idle client is asked whether it lives; after four unanswered questions, */
+#define SERVER_PROBE_EVERY_S   15   /* this far apart, it is given up, and its transaction with it */
+#define SERVER_PROBES          4
 #define SERVER_STOP_GRACE_MS   3000 /* for running requests to end by themselves */
 #define SERVER_STOP_CANCEL_MS  3000 /* and then, cancelled */
 
