@@ -208,6 +208,7 @@ void plan_clear(struct plan *p)
 {
     sqlite3_finalize(p->query.stmt);
     sqlite3_finalize(p->write.stmt);
+    sqlite3_finalize(p->write.park);
     sqlite3_finalize(p->write.checks.stmt);
     for (size_t i = 0; i < p->database_count; i++)
         catalogue_release(p->databases[i].catalogue);

@@ -454,6 +454,42 @@ static const char *update_sql(struct binder *b)
     return binder_take(b, &text);
 }
 
+static bool in_unique_index(const struct cat_table *t, const struct cat_column *c, bool *rowid)
+{
+    bool found = false;
+    for (const struct cat_index *x = t->indexes; x; x = x->next) {
+        for (size_t i = 0; x->unique && i < x->count; i++) {
+            found |= x->columns[i] == c->id;
+            *rowid |= x->columns[i] == c->id && x->is_rowid;
+        }
+    }
+    return found;
+}
+
+/* UPDATE t SET <each unique key that changes> = …: ?1 an integer for columns of text, ?2 a text for the others, so that the
+ * value is like no other; ?3 a free row number where that is the key; ?4 the row. */
+static const char *park_sql(struct binder *b)
+{
+    const struct plan_write *w = &b->plan->write;
+    struct buf text;
+    bool any = false;
+    buf_init(&text, BINDER_MAX_SQL);
+    buf_printf(&text, "UPDATE %s SET ", table_sql(b, w));
+    for (size_t i = 0; i < w->target_count; i++) {
+        const struct cat_column *c = w->targets[i].column;
+        bool rowid = false;
+        if (!w->targets[i].changed || !in_unique_index(w->table, c, &rowid))
+            continue;
+        enum type_class class = typing_class(c->type.kind);
+        int param = rowid ? 3 : class == TYPE_STRING || class == TYPE_DATETIME ? 1 : 2;
+        buf_printf(&text, "%sc%d = ?%d", any ? ", " : "", c->id, param);
+        any = true;
+    }
+    buf_append_text(&text, " WHERE rowid = ?4");
+    const char *sql = binder_take(b, &text);
+    return any ? sql : NULL;
+}
+
 int bind_update(struct binder *b, const struct tsql_update *update)
 {
     struct scope scope = {0};
@@ -474,6 +510,7 @@ int bind_update(struct binder *b, const struct tsql_update *update)
     if (bind_checks(b, w) < 0 || bind_set(b, update, r, items, &count, &values) < 0)
         return -1;
     w->sql = update_sql(b);
+    w->park_sql = park_sql(b);
     return finish_query(b, r, values, count, items, from, update->where, &update->top);
 }
 

@@ -1,4 +1,4 @@
-#include "tds-server/exec.h"
+#include "tds-server/exec_write.h"
 
 #include "tds-server/convert.h"
 #include "tds-server/typing.h"
@@ -6,20 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The row that is being written. */
-struct writer {
-    struct run *run;
-    struct plan *plan;
-    struct plan_write *w;
-    const char *verb; /* "INSERT" */
-    struct value *values; /* one a target */
-    struct buf *own;      /* their bytes, where a conversion made some */
-    int64_t identity;     /* the last number given */
-    bool identity_used;
-    char table_name[1024];    /* "db.dbo.T" */
-    char object_name[1024];   /* "dbo.T" */
-};
 
 static struct fault *fault_of(struct writer *w)
 {
@@ -63,11 +49,11 @@ static void append_value(struct buf *out, const struct value *v)
 }
 
 /* The new value of a column in this row; NULL when the statement does not write it. */
-static const struct value *value_of(const struct writer *w, int column)
+static const struct value *value_of(const struct writer *w, const struct value *values, int column)
 {
     for (size_t i = 0; i < w->w->target_count; i++) {
         if (w->w->targets[i].column->id == column)
-            return &w->values[i];
+            return &values[i];
     }
     return NULL;
 }
@@ -114,7 +100,7 @@ static const struct cat_index *find_violated(const struct writer *w, const char 
     return NULL;
 }
 
-static int duplicate_fault(struct writer *w, int64_t row)
+static int duplicate_fault(struct writer *w, const struct value *values, int64_t row)
 {
     const struct cat_index *x = find_violated(w, sqlite3_errmsg(w->run->session->db));
     if (!x)
@@ -122,7 +108,7 @@ static int duplicate_fault(struct writer *w, int64_t row)
     struct buf key;
     buf_init(&key, FAULT_MAX_TEXT);
     for (size_t i = 0; i < x->count; i++) {
-        const struct value *v = value_of(w, x->columns[i]);
+        const struct value *v = value_of(w, values, x->columns[i]);
         if (i > 0)
             buf_append_text(&key, ", ");
         if (v)
@@ -225,7 +211,7 @@ static int check_row(struct writer *w)
         if (q->params[i].kind != PLAN_CELL)
             continue;
         int id = w->w->table->columns[q->params[i].variable].id;
-        const struct value *v = value_of(w, id);
+        const struct value *v = value_of(w, w->values, id);
         if (v && (int)i < sqlite3_bind_parameter_count(q->stmt) && cell_bind(q->stmt, (int)i + 1, v) != SQLITE_OK)
             return fault_set(&s->fault, FAULT_MEMORY);
     }
@@ -248,7 +234,7 @@ static int check_row(struct writer *w)
     return result < 0 ? -1 : 0;
 }
 
-static int write_row(struct writer *w, int64_t row)
+int exec_write_row(struct writer *w, const struct value *values, int64_t row, bool *duplicate)
 {
     struct engine_session *s = w->run->session;
     sqlite3_stmt *stmt = w->w->stmt;
@@ -256,7 +242,7 @@ static int write_row(struct writer *w, int64_t row)
     int rc = SQLITE_OK;
     for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
         if (w->w->targets[i].changed)
-            rc = cell_bind(stmt, (int)i + 1, &w->values[i]);
+            rc = cell_bind(stmt, (int)i + 1, &values[i]);
     }
     if (rc == SQLITE_OK && w->w->key >= 0)
         rc = sqlite3_bind_int64(stmt, (int)n + 1, row);
@@ -266,8 +252,11 @@ static int write_row(struct writer *w, int64_t row)
             rc = SQLITE_OK;
     }
     int result = 0;
-    if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
-        result = duplicate_fault(w, row);
+    bool equal = rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
+    if (equal && duplicate)
+        *duplicate = true;
+    else if (equal)
+        result = duplicate_fault(w, values, row);
     else if (rc != SQLITE_OK)
         result = runtime_sqlite_fault(s, rc);
     sqlite3_reset(stmt);
@@ -341,11 +330,14 @@ static int write_rows(struct writer *w, int64_t *count)
                 continue;
             last_row = row;
         }
-        if (read_row(w, stmt) < 0 || check_row(w) < 0 || write_row(w, row) < 0)
+        if (read_row(w, stmt) < 0 || check_row(w) < 0)
+            return -1;
+        bool duplicate = false;
+        if (exec_write_row(w, w->values, row, w->w->park_sql ? &duplicate : NULL) < 0 || (duplicate && exec_park(w, row) < 0))
             return -1;
         ++*count;
     }
-    return more;
+    return more < 0 ? -1 : exec_unpark(w);
 }
 
 int exec_write(struct run *r, struct plan *p, int64_t *count)
@@ -377,6 +369,7 @@ int exec_write(struct run *r, struct plan *p, int64_t *count)
 
 out:
     sqlite3_reset(p->query.stmt);
+    exec_forget_parked(&w);
     for (size_t i = 0; w.own && i < n; i++)
         buf_clear(&w.own[i]);
     free(w.own);

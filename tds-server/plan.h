@@ -73,6 +73,8 @@ struct plan_write {
     int key;                     /* column of the query with the row's number; -1 for INSERT */
     const char *sql;             /* INSERT INTO t VALUES (?1, …); UPDATE t SET … WHERE rowid = ?; DELETE … */
     sqlite3_stmt *stmt;
+    const char *park_sql;        /* UPDATE of a unique key: gives a row keys that no row has; NULL: no key changes. See exec_park.c */
+    sqlite3_stmt *park;
     bool identity_explicit;
     struct plan_query checks;          /* the CHECK constraints as a query over a row's values; sql NULL: none */
     const struct cat_check **check_of; /* of each column of `checks` */

@@ -18,9 +18,19 @@ static bool is_too_deep(const char *message)
     return false;
 }
 
+/* The database that a failure is about: the one that is written to, else the current one. */
+static const char *database_at_work(const struct engine_session *s)
+{
+    for (size_t i = 0; i < s->attached_count; i++) {
+        if (s->attached[i].locked)
+            return s->attached[i].database->name;
+    }
+    return s->current ? s->current->name : "";
+}
+
 int runtime_sqlite_fault(struct engine_session *s, int rc)
 {
-    const char *database = s->current ? s->current->name : "";
+    const char *database = database_at_work(s);
     switch (rc & 0xFF) {
     case SQLITE_NOMEM:
         return fault_set(&s->fault, FAULT_MEMORY);
