@@ -60,6 +60,8 @@ void answer_clear(struct answer *a);
 void answer_begin(struct answer *a, enum token_done statement_done);
 /* Ends the answer; nothing goes out without a last DONE. 0, or -1 when the client cannot be reached. */
 int answer_finish(struct answer *a);
+/* Ends an answer that an attention has cut, so that it does not look whole. */
+int answer_cut_short(struct answer *a);
 /* A whole answer: the acknowledgement of an attention. */
 int answer_attention(struct answer *a);
 

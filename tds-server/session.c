@@ -331,9 +331,9 @@ static int answer_request(struct session *s)
     arena_clear(&s->arena);
 
     if (answer_is_cancelled(&s->answer)) {
-        s->answer.error_open = true; /* what was cut short must not look whole */
+        return answer_cut_short(&s->answer); /* the attention is the next message */
     }
-    return answer_finish(&s->answer); /* the attention is the next message */
+    return answer_finish(&s->answer);
 }
 
 /* Answers a request that was too long to keep. */

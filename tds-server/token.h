@@ -23,6 +23,7 @@ enum token_done_status {
     DONE_ERROR = 0x02,
     DONE_COUNT = 0x10,
     DONE_ATTENTION = 0x20,
+    DONE_CUT_SHORT = 0x100, /* DONE_SRVERROR: what came of the result is to be discarded */
 };
 
 enum token_envchange {

@@ -570,7 +570,7 @@ static void attention_ends_a_request_and_is_answered_once(void **state)
         buf_reset(&text);
         client_read_text(&c, &text);
         client_read_text(&c, &text);
-        assert_string_equal(buf_text(&text), "DONE 02 00 0\nDONE 20 00 0\n");
+        assert_string_equal(buf_text(&text), "DONE 100 00 0\nDONE 20 00 0\n");
     }
     expect_batch(&c, "select 1", "COLUMNS INT ''\nROW 1\nDONE 10 c1 1\n");
 
