@@ -181,6 +181,10 @@ static int send_rows(struct run *r, struct plan_query *q, int64_t *count)
         stop(r);
         goto out;
     }
+    if (s->options.fmtonly) {
+        more = 0;
+        goto out;
+    }
     while ((more = exec_step(s, q->stmt)) > 0) {
         for (size_t i = 0; i < q->column_count; i++)
             cell_read_column(q->stmt, (int)i, &q->columns[i].type, &values[i]);
@@ -201,6 +205,8 @@ out:
 static int assign_rows(struct run *r, struct plan *p, int64_t *count)
 {
     int more;
+    if (r->session->options.fmtonly)
+        return 0;
     while ((more = exec_step(r->session, p->query.stmt)) > 0) {
         ++*count;
         for (size_t i = 0; i < p->query.column_count; i++) {
@@ -476,6 +482,13 @@ static void fail(struct run *r, const struct tsql_statement *st, struct engine_d
 
 static void exec_list(struct run *r, const struct tsql_statement *list, bool more);
 
+/* What SET FMTONLY ON leaves in force. */
+static bool runs_when_described(const struct tsql_statement *st)
+{
+    bool assigns = st->kind == TSQL_SET && st->set->kind == TSQL_SET_VARIABLE;
+    return st->kind == TSQL_SELECT || (st->kind == TSQL_SET && !assigns) || st->kind == TSQL_USE;
+}
+
 static int use_condition(struct run *r, const struct value *v, void *arg)
 {
     (void)r;
@@ -493,7 +506,9 @@ static void exec_statement(struct run *r, const struct tsql_statement *st, bool 
     }
     functions_set_now(&s->functions);
     int result;
-    if (st->kind == TSQL_IF) {
+    if (s->options.fmtonly && !runs_when_described(st)) {
+        result = 0;
+    } else if (st->kind == TSQL_IF) {
         bool yes = false;
         result = evaluate(r, st->if_.condition, use_condition, &yes);
         const struct tsql_statement *branch = yes ? st->if_.then : st->if_.otherwise;

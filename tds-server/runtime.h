@@ -43,6 +43,7 @@ struct engine {
 
 struct session_options {
     bool xact_abort, nocount, quoted_identifier, implicit_transactions;
+    bool fmtonly; /* nothing runs: a query tells its columns alone */
     int lock_timeout_ms; /* -1: for ever */
     int datefirst;
     bool serializable;   /* reads lock too: REPEATABLE READ, SERIALIZABLE, SNAPSHOT */

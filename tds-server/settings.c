@@ -31,7 +31,7 @@ static const struct {
     {"ANSI_DEFAULTS", NO_FIELD, 1},
     {"ARITHIGNORE", NO_FIELD, 0},
     {"CURSOR_CLOSE_ON_COMMIT", NO_FIELD, -1}, /* there are no cursors */
-    {"FMTONLY", NO_FIELD, 0},
+    {"FMTONLY", offsetof(struct session_options, fmtonly), -1},
     {"NOEXEC", NO_FIELD, 0},
     {"PARSEONLY", NO_FIELD, 0},
     {"NO_BROWSETABLE", NO_FIELD, -1},
