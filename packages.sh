@@ -7,7 +7,10 @@ PACKAGES_BUILD=(
   libfcgi-dev libjson-c-dev libcurl4-openssl-dev unixodbc-dev libsqlite3-dev libssl-dev libutf8proc-dev libgmp-dev libcmocka-dev
   "${PACKAGES_RUN[@]}"
 )
-PACKAGES_CHECK=(python3 python3-pymssql python3-tds freetds-bin sqlite3 valgrind shellcheck)
+PACKAGES_CHECK=(
+  python3 python3-pymssql python3-tds freetds-bin unixodbc libjtds-java default-jdk-headless
+  sqlite3 valgrind shellcheck
+)
 
 # Prints which of the packages $@ are not installed.
 packages_missing() {

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""FreeTDS's freebcp: rows out into a file in character form, where NULL is nothing and '' is a NUL byte."""
+
+import os
+import tempfile
+
+import client
+import freetds_text
+from client import CommandError, attempt, expect, report_rows
+
+
+class Freebcp:
+    def __init__(self):
+        self.plan = client.load_plan()
+        self.folder = tempfile.TemporaryDirectory(prefix="shardgate-clients-")
+        self.environment = {"FREETDSCONF": client.freetds_conf(self.plan, self.folder.name)}
+
+    def command(self, words, database, password):
+        errors = os.path.join(self.folder.name, "errors")
+        status, out, err = client.run_command(
+            ["freebcp", *words, "-c", "-t", freetds_text.SEPARATOR, "-r", freetds_text.END, "-S", "shardgate", "-U", self.plan["user"], "-P", password,
+             "-D", database, "-T", "4294967295", "-e", errors], env=self.environment)
+        # It ends with 0 also when the server refused.
+        if status != 0 or "Msg " in err or "rows copied" not in out:
+            raise CommandError(0, out + err)
+
+    def out(self, sql, database, password):
+        path = os.path.join(self.folder.name, "out")
+        self.command([sql, "queryout", path], database, password)
+        with open(path, "rb") as f:
+            data = f.read().decode("utf-8")
+        rows = [row.split(freetds_text.SEPARATOR) for row in data.split(freetds_text.END)[:-1]]
+        return [[None if v == "" else "" if v == "\0" else v for v in row] for row in rows]
+
+    def bulk_load(self):
+        """A table that tsql makes is filled from a file and written into another one."""
+        plan = self.plan
+        table = f"{plan['database']}.dbo.loaded"
+        for sql, database in ((f"CREATE DATABASE {plan['database']}", "master"), (plan["bulk"]["create"], plan["database"])):
+            client.run_command(["tsql", "-H", plan["host"], "-p", str(plan["port"]), "-U", plan["user"], "-P", plan["password"], "-D", database], sql + "\ngo\n")
+        rows = [["" if v is None else str(v) for v in row] for row in client.bulk_rows(plan)]
+        self.load(table, rows)
+        expect(self.out(plan["bulk"]["read"], plan["database"], plan["password"]), [[v or None for v in row] for row in rows])
+        # A row that is refused takes its load with it.
+        try:
+            self.load(table, [["5001", "new", "1.5"], ["1", "again", "1.5"]])
+        except CommandError as e:
+            if "Violation of PRIMARY KEY" not in e.text:
+                raise
+        else:
+            raise AssertionError("a duplicate key was not refused")
+        expect(self.out("SELECT COUNT(*) AS n FROM dbo.loaded", plan["database"], plan["password"]), [[str(len(rows))]])
+
+    def load(self, table, rows):
+        path = os.path.join(self.folder.name, "in")
+        with open(path, "wb") as f:
+            f.write("".join(freetds_text.SEPARATOR.join(row) + freetds_text.END for row in rows).encode())
+        self.command([table, "in", path], self.plan["database"], self.plan["password"])
+
+    def fails(self, text, database, password):
+        try:
+            self.out("SELECT 1 AS one", database, password)
+        except CommandError as e:
+            if text not in e.text:
+                raise
+            return
+        raise AssertionError("no error")
+
+    def read(self, t):
+        ids = ", ".join(str(v["id"]) for v in t["read"])
+        what = freetds_text.MOMENTS if t["kind"] in client.MOMENTS else "v"
+        rows = self.out(f"SELECT id, {what} FROM reference.dbo.{t['name']} WHERE id IN ({ids}) ORDER BY id", "reference", self.plan["password"])
+        return [[int(id), None if v is None else freetds_text.value(t["kind"], v)] for id, v in rows]
+
+    def run(self):
+        password = self.plan["password"]
+        attempt("login", lambda: expect(self.out("SELECT 1 AS one", "master", password), [["1"]]))
+        attempt("wrong password", self.fails, "Login failed", "master", "not the password")
+        attempt("unknown database", self.fails, "Cannot open database", "no_such_database", password)
+        attempt("bulk load", self.bulk_load)
+        for t in self.plan["types"]:
+            report_rows("read " + t["name"], self.read, t)
+
+
+Freebcp().run()

@@ -1,0 +1,31 @@
+#!/usr/bin/python3
+"""unixODBC's isql over FreeTDS's ODBC driver. It shows NULL as it shows '', and an error's text without its number."""
+
+import glob
+import re
+
+import client
+from client import CommandError, CommandLine
+
+SEPARATOR = "\x1f"
+MESSAGE = re.compile(r"^\[[0-9A-Z]{5}\](.*)", re.M)
+
+
+class Isql(CommandLine):
+    def value(self, kind, text):
+        return text.upper() if kind == "binary" else text
+
+    def batches(self, batches, database, password):
+        p = self.plan
+        driver = glob.glob("/usr/lib/*/odbc/libtdsodbc.so")[0]
+        connection = (f"DRIVER={driver};SERVER={p['host']};PORT={p['port']};UID={p['user']};PWD={password};DATABASE={database};"
+                      "TDS_Version=7.4;ClientCharset=UTF-8;Encryption=off")
+        command = ["isql", connection, "-k", "-b", "-v", "-x0x1f", "-e", "-L3000000"]
+        status, out, err = client.run_command(command, "".join(sql.replace("\n", " ") + "\n" for sql in batches))
+        failed = MESSAGE.findall(out + err)
+        if failed or status != 0:
+            raise CommandError(0, "\n".join(failed) or out + err)
+        return [[line.split(SEPARATOR) for line in out.splitlines() if line]]
+
+
+Isql().run()
