@@ -169,23 +169,17 @@ static int stop(struct run *r)
     return fault_set(&r->session->fault, FAULT_CANCELLED);
 }
 
-static int send_rows(struct run *r, struct plan_query *q, int64_t *count)
+/* `more` is what the first step said. The columns go first, also where there is an error instead of a row. */
+static int send_rows(struct run *r, struct plan_query *q, int more, int64_t *count)
 {
     struct engine_session *s = r->session;
     struct value fixed[32];
     struct value *values = q->column_count <= 32 ? fixed : malloc(q->column_count * sizeof *values);
-    int more = -1;
     if (!values)
         return fault_set(&s->fault, FAULT_MEMORY);
-    if (s->sink.columns(s->sink.arg, q->columns, q->column_count) != 0) {
-        stop(r);
-        goto out;
-    }
-    if (s->options.fmtonly) {
-        more = 0;
-        goto out;
-    }
-    while ((more = exec_step(s, q->stmt)) > 0) {
+    if (s->sink.columns(s->sink.arg, q->columns, q->column_count) != 0)
+        more = stop(r);
+    for (; more > 0; more = exec_step(s, q->stmt)) {
         for (size_t i = 0; i < q->column_count; i++)
             cell_read_column(q->stmt, (int)i, &q->columns[i].type, &values[i]);
         ++*count;
@@ -194,20 +188,15 @@ static int send_rows(struct run *r, struct plan_query *q, int64_t *count)
             break;
         }
     }
-
-out:
     if (values != fixed)
         free(values);
     return more;
 }
 
 /* SELECT @a = …: the last row's values stay. */
-static int assign_rows(struct run *r, struct plan *p, int64_t *count)
+static int assign_rows(struct run *r, struct plan *p, int more, int64_t *count)
 {
-    int more;
-    if (r->session->options.fmtonly)
-        return 0;
-    while ((more = exec_step(r->session, p->query.stmt)) > 0) {
+    for (; more > 0; more = exec_step(r->session, p->query.stmt)) {
         ++*count;
         for (size_t i = 0; i < p->query.column_count; i++) {
             struct value v;
@@ -219,15 +208,36 @@ static int assign_rows(struct run *r, struct plan *p, int64_t *count)
     return more;
 }
 
+/* Compiles and takes the first step, whose result goes to *more. -1 when it cannot even start. */
+static int start_select(struct run *r, const struct tsql_statement *st, struct plan *p, int *more)
+{
+    struct engine_session *s = r->session;
+    for (int tries = 0;; tries++) {
+        if (exec_compile(s, r->batch, st, p) < 0)
+            return -1;
+        int result = exec_prepare(s, p->query.sql, &p->query.stmt);
+        if (result == 0)
+            result = exec_bind(r, &p->query);
+        if (result == 0 && s->options.fmtonly)
+            *more = 0;
+        else
+            *more = result == 0 ? exec_step(s, p->query.stmt) : -1;
+        /* A schema that another session changed since it was looked at: SQLite misses what the plan names. Once more. */
+        bool outdated = *more < 0 && s->fault.number == FAULT_INTERNAL && !is_good(s, p);
+        if (!outdated || tries == EXEC_MAX_TRIES)
+            return result;
+        fault_clear(&s->fault);
+    }
+}
+
 static int run_select(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
 {
     struct engine_session *s = r->session;
     int64_t count = 0;
-    int result = -1;
-    if (exec_compile(s, r->batch, st, p) < 0 || exec_prepare(s, p->query.sql, &p->query.stmt) < 0)
+    int more;
+    if (start_select(r, st, p, &more) < 0)
         return -1;
-    if (exec_bind(r, &p->query) == 0)
-        result = p->assigned ? assign_rows(r, p, &count) : send_rows(r, &p->query, &count);
+    int result = p->assigned ? assign_rows(r, p, more, &count) : send_rows(r, &p->query, more, &count);
     sqlite3_reset(p->query.stmt);
     s->rowcount = count;
     done->command = COMMAND_SELECT;

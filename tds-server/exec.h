@@ -12,6 +12,7 @@
 
 #define EXEC_MAX_CACHED 64       /* batches kept by a session */
 #define EXEC_MAX_CACHED_BYTES 16384 /* of a batch's text that is kept */
+#define EXEC_MAX_TRIES 5         /* of a SELECT whose tables' schema keeps changing under it */
 #define EXEC_MAX_VARIABLES 2200  /* SQL Server takes 2,100 parameters */
 
 /* A text, parsed. Kept by its session while it is likely to come again. */
