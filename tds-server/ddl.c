@@ -1,4 +1,4 @@
-#include "tds-server/exec.h"
+#include "tds-server/ddl.h"
 
 #include "tds-server/collate.h"
 #include "tds-server/typing.h"
@@ -8,20 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DDL_MAX_SQL ((size_t)1 << 20)
-
-/* A change of the schema of one database. */
-struct ddl {
-    struct engine_session *s;
-    struct attachment *a;
-    int schema; /* of the object */
-};
-
 /* ---- SQL with parameters ---- */
 
-/* Runs a statement of ours on the database: $ in it is its name. `types` tells the parameters: i int64_t, t struct tsql_text
- * (empty: NULL). */
-static int run_sql(struct ddl *d, const char *text, const char *types, ...)
+int ddl_run(struct ddl *d, const char *text, const char *types, ...)
 {
     struct engine_session *s = d->s;
     struct buf sql;
@@ -68,7 +57,7 @@ static int abandon_change(struct engine_session *s)
     return undone < 0 ? undone : -1;
 }
 
-static int open_change(struct ddl *d, struct engine_session *s, const struct tsql_name *name)
+int ddl_open(struct ddl *d, struct engine_session *s, const struct tsql_name *name)
 {
     d->s = s;
     if (connection_use(s, name->database.data ? name->database.data : "", name->database.len, &d->a) < 0)
@@ -91,7 +80,7 @@ static int open_change(struct ddl *d, struct engine_session *s, const struct tsq
     return 0;
 }
 
-static int close_change(struct ddl *d, int result)
+int ddl_close(struct ddl *d, int result)
 {
     if (result == 0) {
         d->a->schema_changed = true;
@@ -125,7 +114,7 @@ static int add_object(struct ddl *d, struct tsql_text name, int64_t parent, cons
     struct tsql_text kind = {type, strlen(type)};
     if (name.len > 0 && catalogue_has_object(d->a->catalogue, d->schema, name.data, name.len))
         return fault_set(&d->s->fault, 2714, name.data);
-    int result = run_sql(d,
+    int result = ddl_run(d,
                          "INSERT INTO $sg_object (name, schema_id, parent_id, type, definition, column_id, system_named, create_date, "
                          "modify_date) VALUES (coalesce(?1, ''), ?2, ?3, ?4, ?5, ?6, ?7, strftime('%Y-%m-%d %H:%M:%f0000', 'now'), "
                          "strftime('%Y-%m-%d %H:%M:%f0000', 'now'))",
@@ -134,8 +123,7 @@ static int add_object(struct ddl *d, struct tsql_text name, int64_t parent, cons
     return result;
 }
 
-/* Adds a constraint's object; one without a name gets one made of its number. */
-static int add_constraint(struct ddl *d, struct tsql_text name, const char *prefix, struct tsql_text table, struct tsql_text column,
+int ddl_add_constraint(struct ddl *d, struct tsql_text name, const char *prefix, struct tsql_text table, struct tsql_text column,
                           int64_t parent, const char *type, struct tsql_text definition, int64_t column_id, int64_t *id, char made[160],
                           struct tsql_text *out)
 {
@@ -146,39 +134,12 @@ static int add_constraint(struct ddl *d, struct tsql_text name, const char *pref
         return 0;
     *out = (struct tsql_text){hex_name(prefix, table, column, *id, made), 0};
     out->len = strlen(out->data);
-    return run_sql(d, "UPDATE $sg_object SET name = ?1 WHERE object_id = ?2", "ti", *out, *id);
+    return ddl_run(d, "UPDATE $sg_object SET name = ?1 WHERE object_id = ?2", "ti", *out, *id);
 }
 
 /* ---- a new table ---- */
 
-struct new_column {
-    const struct tsql_column_def *def;
-    enum collation collation;
-    struct tsql_text collation_name;
-    bool nullable;
-    struct tsql_text default_sql;
-    struct buf default_text;
-};
-
-struct new_index {
-    struct tsql_text name;
-    enum cat_index_kind kind;
-    bool unique, clustered;
-    size_t count;
-    size_t columns[CATALOGUE_MAX_KEY]; /* places in the table */
-    bool descending[CATALOGUE_MAX_KEY];
-};
-
-struct new_table {
-    struct tsql_text name;
-    struct new_column *columns;
-    size_t column_count;
-    struct new_index *indexes;
-    size_t index_count;
-    int primary; /* place in `indexes`, -1: none */
-};
-
-static int find_new_column(const struct new_table *t, struct tsql_text name)
+int ddl_find_column(const struct new_table *t, struct tsql_text name)
 {
     for (size_t i = 0; i < t->column_count; i++) {
         if (collate_name_equal(t->columns[i].def->name.data, t->columns[i].def->name.len, name.data, name.len))
@@ -203,7 +164,7 @@ static int add_index(struct ddl *d, struct new_table *t, const struct tsql_const
     if (!k->columns)
         x->columns[x->count++] = place;
     for (const struct tsql_word *w = k->columns; w; w = w->next) {
-        int found = find_new_column(t, w->text);
+        int found = ddl_find_column(t, w->text);
         if (found < 0)
             return fault_set(&d->s->fault, 1911, w->text.data);
         if (x->count == CATALOGUE_MAX_KEY)
@@ -235,7 +196,7 @@ static int plan_column(struct ddl *d, struct new_table *t, size_t i)
     struct new_column *c = &t->columns[i];
     const struct tsql_column_def *def = c->def;
     struct fault *f = &d->s->fault;
-    if (find_new_column(t, def->name) != (int)i)
+    if (ddl_find_column(t, def->name) != (int)i)
         return fault_set(f, 2705, def->name.data, t->name.data);
     c->nullable = !def->not_null && !def->identity;
     if (typing_class(def->type.type.kind) == TYPE_STRING) {
@@ -272,8 +233,6 @@ static int plan_column(struct ddl *d, struct new_table *t, size_t i)
                 return fault_set(f, 1781);
             tsql_print_expr(k->value, &c->default_text);
             c->default_sql = (struct tsql_text){buf_text(&c->default_text), c->default_text.len};
-        } else if (k->kind == TSQL_FOREIGN_KEY) {
-            return fault_set(f, FAULT_UNSUPPORTED, "FOREIGN KEY");
         }
     }
     return 0;
@@ -291,6 +250,22 @@ static size_t count_constraints(const struct tsql_create_table *tree)
     return n;
 }
 
+/* After all columns and keys: a key may refer to the table itself. */
+static int plan_foreign_keys(struct ddl *d, const struct tsql_create_table *tree, struct new_table *t)
+{
+    for (size_t i = 0; i < t->column_count; i++) {
+        for (const struct tsql_constraint *k = t->columns[i].def->constraints; k; k = k->next) {
+            if (k->kind == TSQL_FOREIGN_KEY && ddl_plan_foreign_key(d, t, k, i) < 0)
+                return -1;
+        }
+    }
+    for (const struct tsql_constraint *k = tree->constraints; k; k = k->next) {
+        if (k->kind == TSQL_FOREIGN_KEY && ddl_plan_foreign_key(d, t, k, 0) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int plan_table(struct ddl *d, const struct tsql_create_table *tree, struct new_table *t)
 {
     t->name = tree->table.name;
@@ -302,7 +277,8 @@ static int plan_table(struct ddl *d, const struct tsql_create_table *tree, struc
         return fault_set(&d->s->fault, 1702, "", t->name.data, CATALOGUE_MAX_COLUMNS);
     t->columns = calloc(count, sizeof *t->columns);
     t->indexes = calloc(count_constraints(tree) + 1, sizeof *t->indexes);
-    if (!t->columns || !t->indexes)
+    t->foreign_keys = calloc(count_constraints(tree) + 1, sizeof *t->foreign_keys);
+    if (!t->columns || !t->indexes || !t->foreign_keys)
         return fault_set(&d->s->fault, FAULT_MEMORY);
     for (const struct tsql_column_def *c = tree->columns; c; c = c->next) {
         buf_init(&t->columns[t->column_count].default_text, DDL_MAX_SQL);
@@ -315,10 +291,8 @@ static int plan_table(struct ddl *d, const struct tsql_create_table *tree, struc
     for (const struct tsql_constraint *k = tree->constraints; k; k = k->next) {
         if ((k->kind == TSQL_PRIMARY_KEY || k->kind == TSQL_UNIQUE) && add_index(d, t, k, 0) < 0)
             return -1;
-        if (k->kind == TSQL_FOREIGN_KEY)
-            return fault_set(&d->s->fault, FAULT_UNSUPPORTED, "FOREIGN KEY");
     }
-    return 0;
+    return plan_foreign_keys(d, tree, t);
 }
 
 /* The primary key that is SQLite's row number: one ascending integer column. */
@@ -345,8 +319,9 @@ static int create_sqlite_table(struct ddl *d, const struct new_table *t, int64_t
         else if (is_rowid(t, i))
             buf_append_text(&sql, " INTEGER PRIMARY KEY");
     }
+    ddl_write_foreign_keys(t, id, &sql);
     buf_append_char(&sql, ')');
-    int result = buf_status(&sql) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY) : run_sql(d, buf_text(&sql), "");
+    int result = buf_status(&sql) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY) : ddl_run(d, buf_text(&sql), "");
     buf_clear(&sql);
     return result;
 }
@@ -371,7 +346,7 @@ static int create_null_index(struct ddl *d, int64_t table, int64_t index, size_t
     if (buf_status(&sql) < 0)
         result = fault_set(&d->s->fault, FAULT_MEMORY);
     else if (any)
-        result = run_sql(d, buf_text(&sql), "");
+        result = ddl_run(d, buf_text(&sql), "");
     buf_clear(&sql);
     buf_clear(&where);
     return result;
@@ -387,7 +362,7 @@ static int create_sqlite_index(struct ddl *d, int64_t table, int64_t index, bool
     for (size_t i = 0; i < count; i++)
         buf_printf(&sql, "%sc%d%s", i > 0 ? ", " : "", columns[i], descending[i] ? " DESC" : "");
     buf_append_char(&sql, ')');
-    int result = buf_status(&sql) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY) : run_sql(d, buf_text(&sql), "");
+    int result = buf_status(&sql) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY) : ddl_run(d, buf_text(&sql), "");
     buf_clear(&sql);
     if (result == 0 && unique)
         result = create_null_index(d, table, index, count, columns, nullable);
@@ -397,11 +372,11 @@ static int create_sqlite_index(struct ddl *d, int64_t table, int64_t index, bool
 static int record_index(struct ddl *d, int64_t table, int64_t index, struct tsql_text name, enum cat_index_kind kind, bool unique,
                         bool rowid, bool clustered, size_t count, const int *columns, const bool *descending)
 {
-    if (run_sql(d, "INSERT INTO $sg_index (object_id, index_id, name, kind, is_unique, is_rowid, clustered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    if (ddl_run(d, "INSERT INTO $sg_index (object_id, index_id, name, kind, is_unique, is_rowid, clustered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 "iitiiii", table, index, name, (int64_t)kind, (int64_t)unique, (int64_t)rowid, (int64_t)clustered) != 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        if (run_sql(d, "INSERT INTO $sg_index_column (object_id, index_id, ordinal, column_id, descending) VALUES (?1, ?2, ?3, ?4, ?5)", "iiiii",
+        if (ddl_run(d, "INSERT INTO $sg_index_column (object_id, index_id, ordinal, column_id, descending) VALUES (?1, ?2, ?3, ?4, ?5)", "iiiii",
                     table, index, (int64_t)i + 1, (int64_t)columns[i], (int64_t)descending[i]) != 0)
             return -1;
     }
@@ -413,7 +388,7 @@ static int record_columns(struct ddl *d, const struct new_table *t, int64_t id)
     for (size_t i = 0; i < t->column_count; i++) {
         const struct new_column *c = &t->columns[i];
         const struct sqltype *type = &c->def->type.type;
-        if (run_sql(d,
+        if (ddl_run(d,
                     "INSERT INTO $sg_column (object_id, column_id, position, name, kind, length, precision, scale, collation, "
                     "collation_name, nullable, identity, seed, increment, default_sql) "
                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
@@ -426,7 +401,7 @@ static int record_columns(struct ddl *d, const struct new_table *t, int64_t id)
             char made[160];
             struct tsql_text name;
             if (k->kind == TSQL_DEFAULT_CONSTRAINT &&
-                add_constraint(d, k->name, "DF", t->name, c->def->name, id, "D", c->default_sql, (int64_t)i + 1, &object, made, &name) < 0)
+                ddl_add_constraint(d, k->name, "DF", t->name, c->def->name, id, "D", c->default_sql, (int64_t)i + 1, &object, made, &name) < 0)
                 return -1;
         }
     }
@@ -444,7 +419,7 @@ static int record_check(struct ddl *d, const struct new_table *t, int64_t id, co
     struct tsql_text definition = {buf_text(&text), text.len};
     struct tsql_text column_name = column > 0 ? t->columns[column - 1].def->name : none;
     int result = buf_status(&text) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY)
-                                       : add_constraint(d, k->name, "CK", t->name, column_name, id, "C", definition, (int64_t)column, &object, made, &name);
+                                       : ddl_add_constraint(d, k->name, "CK", t->name, column_name, id, "C", definition, (int64_t)column, &object, made, &name);
     buf_clear(&text);
     return result;
 }
@@ -466,7 +441,7 @@ static int record_indexes(struct ddl *d, const struct new_table *t, int64_t id)
             nullable[j] = t->columns[x->columns[j]].nullable;
         }
         bool rowid = primary && x->count == 1 && is_rowid(t, x->columns[0]);
-        if (add_constraint(d, x->name, primary ? "PK" : "UQ", t->name, none, id, primary ? "PK" : "UQ", none, 0, &object, made, &name) < 0 ||
+        if (ddl_add_constraint(d, x->name, primary ? "PK" : "UQ", t->name, none, id, primary ? "PK" : "UQ", none, 0, &object, made, &name) < 0 ||
             record_index(d, id, index, name, x->kind, true, rowid, x->clustered, x->count, columns, x->descending) < 0)
             return -1;
         if (!rowid && create_sqlite_index(d, id, index, true, x->count, columns, x->descending, nullable) != 0)
@@ -492,7 +467,7 @@ static int write_table(struct ddl *d, const struct tsql_create_table *tree, cons
         if (k->kind == TSQL_CHECK && record_check(d, t, id, k, 0) < 0)
             return -1;
     }
-    return 0;
+    return ddl_record_foreign_keys(d, t, id);
 }
 
 int ddl_create_table(struct engine_session *s, const struct tsql_create_table *tree)
@@ -501,7 +476,7 @@ int ddl_create_table(struct engine_session *s, const struct tsql_create_table *t
     struct new_table t = {0};
     if (tree->table.name.data[0] == '#')
         return fault_set(&s->fault, FAULT_UNSUPPORTED, "a temporary table");
-    if (open_change(&d, s, &tree->table) < 0)
+    if (ddl_open(&d, s, &tree->table) < 0)
         return -1;
     int result = plan_table(&d, tree, &t);
     if (result == 0)
@@ -510,7 +485,8 @@ int ddl_create_table(struct engine_session *s, const struct tsql_create_table *t
         buf_clear(&t.columns[i].default_text);
     free(t.columns);
     free(t.indexes);
-    return close_change(&d, result);
+    free(t.foreign_keys);
+    return ddl_close(&d, result);
 }
 
 /* ---- DROP TABLE ---- */
@@ -525,10 +501,15 @@ static int drop_table(struct ddl *d, const struct cat_table *t)
     char sql[64];
     snprintf(sql, sizeof sql, "DROP TABLE $t%d", t->id);
     int64_t id = t->id;
-    if (run_sql(d, sql, "") != 0 || run_sql(d, "DELETE FROM $sg_object WHERE object_id = ?1 OR parent_id = ?1", "i", id) != 0 ||
-        run_sql(d, "DELETE FROM $sg_column WHERE object_id = ?1", "i", id) != 0 ||
-        run_sql(d, "DELETE FROM $sg_index WHERE object_id = ?1", "i", id) != 0 ||
-        run_sql(d, "DELETE FROM $sg_index_column WHERE object_id = ?1", "i", id) != 0)
+    if (ddl_find_reference(d, t))
+        return fault_set(&d->s->fault, 3726, t->name.data);
+    if (ddl_run(d, "DELETE FROM $sg_foreign_key_column WHERE object_id IN (SELECT object_id FROM $sg_foreign_key WHERE table_id = ?1)", "i", id) != 0 ||
+        ddl_run(d, "DELETE FROM $sg_foreign_key WHERE table_id = ?1", "i", id) != 0)
+        return -1;
+    if (ddl_run(d, sql, "") != 0 || ddl_run(d, "DELETE FROM $sg_object WHERE object_id = ?1 OR parent_id = ?1", "i", id) != 0 ||
+        ddl_run(d, "DELETE FROM $sg_column WHERE object_id = ?1", "i", id) != 0 ||
+        ddl_run(d, "DELETE FROM $sg_index WHERE object_id = ?1", "i", id) != 0 ||
+        ddl_run(d, "DELETE FROM $sg_index_column WHERE object_id = ?1", "i", id) != 0)
         return -1;
     return 0;
 }
@@ -537,7 +518,7 @@ int ddl_drop_table(struct engine_session *s, const struct tsql_drop_table *tree)
 {
     for (const struct tsql_name_item *item = tree->tables; item; item = item->next) {
         struct ddl d;
-        if (open_change(&d, s, &item->name) < 0) {
+        if (ddl_open(&d, s, &item->name) < 0) {
             if (s->fault.number != 911 && s->fault.number != 2760)
                 return -1;
             fault_clear(&s->fault);
@@ -551,7 +532,7 @@ int ddl_drop_table(struct engine_session *s, const struct tsql_drop_table *tree)
             result = drop_table(&d, t);
         else if (!tree->if_exists)
             result = fault_set(&s->fault, 3701, "table", item->name.name.data);
-        if (close_change(&d, result) < 0)
+        if (ddl_close(&d, result) < 0)
             return -1;
     }
     return 0;
@@ -560,18 +541,20 @@ int ddl_drop_table(struct engine_session *s, const struct tsql_drop_table *tree)
 int ddl_truncate(struct engine_session *s, const struct tsql_name *name)
 {
     struct ddl d;
-    if (open_change(&d, s, name) < 0)
+    if (ddl_open(&d, s, name) < 0)
         return -1;
     const struct cat_table *t = find_table(&d, name->name);
     int result;
     if (!t) {
         result = fault_set(&s->fault, 4701, name->name.data);
+    } else if (ddl_find_reference(&d, t)) {
+        result = fault_set(&s->fault, 4712, t->name.data);
     } else {
         char sql[64];
         snprintf(sql, sizeof sql, "DELETE FROM $t%d", t->id);
-        result = run_sql(&d, sql, "");
+        result = ddl_run(&d, sql, "");
         if (result == 0)
-            result = run_sql(&d, "UPDATE $sg_column SET last = NULL WHERE object_id = ?1", "i", (int64_t)t->id);
+            result = ddl_run(&d, "UPDATE $sg_column SET last = NULL WHERE object_id = ?1", "i", (int64_t)t->id);
     }
     if (transaction_end_write(s, result == 0) < 0)
         return -1;
@@ -588,7 +571,7 @@ int ddl_create_index(struct engine_session *s, const struct tsql_create_index *t
     size_t count = 0;
     if (tree->where)
         return fault_set(&s->fault, FAULT_UNSUPPORTED, "a filtered index");
-    if (open_change(&d, s, &tree->table) < 0)
+    if (ddl_open(&d, s, &tree->table) < 0)
         return -1;
     int result = -1;
     int64_t index = 2;
@@ -630,43 +613,58 @@ int ddl_create_index(struct engine_session *s, const struct tsql_create_index *t
         result = fault_set(&s->fault, 1505, t->name.data, tree->name.data, "unknown");
 
 out:
-    return close_change(&d, result);
+    return ddl_close(&d, result);
 }
 
 static int drop_index(struct ddl *d, const struct cat_table *t, const struct cat_index *x)
 {
     char sql[96];
     snprintf(sql, sizeof sql, "DROP INDEX IF EXISTS $n%d_%d", t->id, x->id);
-    if (run_sql(d, sql, "") != 0)
+    if (ddl_run(d, sql, "") != 0)
         return -1;
     snprintf(sql, sizeof sql, "DROP INDEX $i%d_%d", t->id, x->id);
-    if (run_sql(d, sql, "") != 0 ||
-        run_sql(d, "DELETE FROM $sg_index WHERE object_id = ?1 AND index_id = ?2", "ii", (int64_t)t->id, (int64_t)x->id) != 0 ||
-        run_sql(d, "DELETE FROM $sg_index_column WHERE object_id = ?1 AND index_id = ?2", "ii", (int64_t)t->id, (int64_t)x->id) != 0)
+    if (ddl_run(d, sql, "") != 0 ||
+        ddl_run(d, "DELETE FROM $sg_index WHERE object_id = ?1 AND index_id = ?2", "ii", (int64_t)t->id, (int64_t)x->id) != 0 ||
+        ddl_run(d, "DELETE FROM $sg_index_column WHERE object_id = ?1 AND index_id = ?2", "ii", (int64_t)t->id, (int64_t)x->id) != 0)
         return -1;
     return 0;
+}
+
+/* The foreign key that rests on this unique index; NULL: none. */
+static const struct cat_foreign_key *find_resting(const struct ddl *d, const struct cat_table *t, const struct cat_index *x)
+{
+    for (const struct cat_table *other = d->a->catalogue->tables; other && x->unique; other = other->next) {
+        for (const struct cat_foreign_key *k = other->foreign_keys; k; k = k->next) {
+            if (k->other == t->id && k->count == x->count && memcmp(k->other_columns, x->columns, x->count * sizeof *x->columns) == 0)
+                return k;
+        }
+    }
+    return NULL;
 }
 
 int ddl_drop_index(struct engine_session *s, const struct tsql_drop_index *tree)
 {
     for (const struct tsql_drop_index_item *item = tree->items; item; item = item->next) {
         struct ddl d;
-        if (open_change(&d, s, &item->table) < 0)
+        if (ddl_open(&d, s, &item->table) < 0)
             return -1;
         const struct cat_table *t = find_table(&d, item->table.name);
         const struct cat_index *x = t ? t->indexes : NULL;
         while (x && !collate_name_equal(x->name.data, x->name.len, item->name.data, item->name.len))
             x = x->next;
         int result = 0;
+        const struct cat_foreign_key *resting;
         char full[600];
         snprintf(full, sizeof full, "%.280s.%.280s", item->table.name.data, item->name.data);
         if (x && x->kind != CAT_INDEX)
             result = fault_set(&s->fault, 3723, full, x->kind == CAT_PRIMARY_KEY ? "PRIMARY KEY" : "UNIQUE KEY");
+        else if (x && (resting = find_resting(&d, t, x)))
+            result = fault_set(&s->fault, 3725, x->name.data, catalogue_table_by_id(d.a->catalogue, resting->table)->name.data, resting->name.data);
         else if (x)
             result = drop_index(&d, t, x);
         else if (!tree->if_exists)
             result = fault_set(&s->fault, 3701, "index", full);
-        if (close_change(&d, result) < 0)
+        if (ddl_close(&d, result) < 0)
             return -1;
     }
     return 0;

@@ -263,6 +263,79 @@ int exec_write_row(struct writer *w, const struct value *values, int64_t row, bo
     return result;
 }
 
+/* ---- foreign keys ---- */
+
+static bool names_columns(const struct cat_foreign_key *k, const int *columns, size_t count)
+{
+    return k->count == count && memcmp(k->columns, columns, count * sizeof *columns) == 0;
+}
+
+/* The key that PRAGMA foreign_key_check numbers `id` in table `child`. */
+static const struct cat_foreign_key *find_foreign_key(struct writer *w, const struct cat_table *child, int id)
+{
+    sqlite3_stmt *stmt = NULL;
+    char sql[96];
+    int columns[CATALOGUE_MAX_KEY], other = 0;
+    size_t count = 0;
+    snprintf(sql, sizeof sql, "PRAGMA d%d.foreign_key_list(t%d)", w->w->database, child->id);
+    if (exec_prepare(w->run->session, sql, &stmt) < 0)
+        return NULL;
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        if (sqlite3_column_int(stmt, 0) != id || count == CATALOGUE_MAX_KEY)
+            continue;
+        other = atoi((const char *)sqlite3_column_text(stmt, 2) + 1);
+        columns[count++] = atoi((const char *)sqlite3_column_text(stmt, 3) + 1);
+    }
+    sqlite3_finalize(stmt);
+    for (const struct cat_foreign_key *k = child->foreign_keys; k; k = k->next) {
+        if (k->other == other && names_columns(k, columns, count))
+            return k;
+    }
+    return NULL;
+}
+
+/* Says which foreign key is broken: the first that SQLite finds. */
+static int foreign_key_fault(struct writer *w)
+{
+    struct engine_session *s = w->run->session;
+    const struct catalogue *c = NULL;
+    sqlite3_stmt *stmt = NULL;
+    char sql[64], database[512], table[1024], column[600] = "";
+    for (size_t i = 0; i < w->plan->database_count; i++) {
+        if (w->plan->databases[i].id == w->w->database)
+            c = w->plan->databases[i].catalogue;
+    }
+    snprintf(sql, sizeof sql, "PRAGMA d%d.foreign_key_check", w->w->database);
+    if (!c || exec_prepare(s, sql, &stmt) < 0)
+        return -1;
+    const struct cat_foreign_key *k = NULL;
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        const struct cat_table *child = catalogue_table_by_id(c, atoi((const char *)sqlite3_column_text(stmt, 0) + 1));
+        k = child ? find_foreign_key(w, child, sqlite3_column_int(stmt, 3)) : NULL;
+    }
+    sqlite3_finalize(stmt);
+    if (!k)
+        return fault_set(&s->fault, FAULT_INTERNAL, "a foreign key is broken that is not known");
+    /* Whoever loses a row is told of the table that refers to it, whoever adds one of the table that lacks it. */
+    bool child = k->table == w->w->table->id && w->plan->statement->kind != TSQL_DELETE;
+    const struct cat_table *t = catalogue_table_by_id(c, child ? k->other : k->table);
+    const struct cat_column *of = t ? catalogue_column_by_id(t, child ? k->other_columns[0] : k->columns[0]) : NULL;
+    const struct cat_schema *schema = t ? catalogue_schema_by_id(c, t->schema) : NULL;
+    snprintf(table, sizeof table, "%s.%s", schema ? schema->name.data : "dbo", t ? t->name.data : "");
+    if (of && k->count == 1)
+        snprintf(column, sizeof column, ", column '%.500s'", of->name.data);
+    snprintf(database, sizeof database, "%.*s", (int)strcspn(w->table_name, "."), w->table_name);
+    return fault_set(&s->fault, 547, w->verb, child ? "FOREIGN KEY" : "REFERENCE", k->name.data, database, table, column);
+}
+
+/* SQLite counts what the deferred keys miss; at the end of a statement nothing may be missing. */
+static int check_foreign_keys(struct writer *w)
+{
+    int missing = 0, highest = 0;
+    sqlite3_db_status(w->run->session->db, SQLITE_DBSTATUS_DEFERRED_FKS, &missing, &highest, 0);
+    return missing > 0 ? foreign_key_fault(w) : 0;
+}
+
 /* ---- the identity's last number ---- */
 
 static const struct cat_column *identity_column(const struct cat_table *t)
@@ -364,6 +437,8 @@ int exec_write(struct run *r, struct plan *p, int64_t *count)
     if (identity && open_identity(&w, identity) < 0)
         goto out;
     result = write_rows(&w, count);
+    if (result == 0)
+        result = check_foreign_keys(&w);
     if (result == 0 && identity)
         result = close_identity(&w, identity);
 

@@ -152,6 +152,8 @@ static const struct fault_row fault_rows[] = {
     {1753, 16, 0, FAULT_ENDS_BATCH,
      "Column '%s.%s' is not the same length or scale as referencing column '%s.%s' in foreign key '%s'. Columns participating "
      "in a foreign key relationship must be defined with the same length and scale."},
+    {1761, 16, 0, FAULT_ENDS_BATCH,
+     "Cannot create the foreign key \"%s\" with the SET NULL referential action, because one or more referencing columns are not nullable."},
     {1767, 16, 0, FAULT_ENDS_BATCH, "Foreign key '%s' references invalid table '%s'."},
     {1769, 16, 1, FAULT_ENDS_BATCH, "Foreign key '%s' references invalid column '%s' in referencing table '%s'."},
     {1770, 16, 0, FAULT_ENDS_BATCH, "Foreign key '%s' references invalid column '%s' in referenced table '%s'."},

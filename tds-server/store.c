@@ -51,6 +51,7 @@ sqlite3 *store_connect(struct store *s)
     sqlite3_extended_result_codes(db, 1);
     /* Writers queue before they touch SQLite; what is left to wait for is a checkpoint or a recovery. */
     sqlite3_busy_timeout(db, 10000);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     return db;
