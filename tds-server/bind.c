@@ -107,9 +107,8 @@ const char *binder_constant(struct binder *b, const struct value *v)
 
 /* ---- statements ---- */
 
-int bind_describe(struct binder *b, const struct bound_query *q)
+int bind_describe(struct binder *b, const struct bound_query *q, struct plan_query *out)
 {
-    struct plan_query *out = &b->plan->query;
     out->columns = arena_alloc(b->arena, q->count * sizeof *out->columns);
     if (!out->columns)
         return fault_set(b->fault, FAULT_MEMORY);
@@ -170,7 +169,7 @@ int bind_statement(struct engine_session *s, const struct tsql_statement *statem
     case TSQL_SELECT:
         result = bind_query(&b, statement->select, &q);
         if (result == 0)
-            result = bind_describe(&b, &q);
+            result = bind_describe(&b, &q, &out->query);
         if (result == 0)
             result = find_assignments(&b, statement->select);
         break;
@@ -200,7 +199,7 @@ int bind_value(struct engine_session *s, const struct tsql_expr *e, const struct
     struct bound_query q = {.sql = binder_sql(&b, "SELECT %s", value.sql), .items = &item, .count = 1};
     if (tsql_expr_is_condition(e))
         item.value.type = typing_make(SQLTYPE_INT);
-    int result = bind_describe(&b, &q);
+    int result = bind_describe(&b, &q, &out->query);
     return result == 0 && s->fault.number != 0 ? -1 : result;
 }
 
@@ -210,6 +209,7 @@ void plan_clear(struct plan *p)
     sqlite3_finalize(p->write.stmt);
     sqlite3_finalize(p->write.park);
     sqlite3_finalize(p->write.checks.stmt);
+    sqlite3_finalize(p->write.output.stmt);
     for (size_t i = 0; i < p->database_count; i++)
         catalogue_release(p->databases[i].catalogue);
     arena_clear(&p->arena);

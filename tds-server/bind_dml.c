@@ -1,90 +1,9 @@
 #include "tds-server/binder.h"
 
-#include "tds-server/tsql_parse.h"
-
 #include <string.h>
 
 /* INSERT, UPDATE and DELETE become a query for the rows (new values, numbers of old rows), whose rows exec converts, checks
  * and writes one by one. So conversion, truncation and NULL are checked in one place, and errors can name the value. */
-
-/* ---- defaults and checks: T-SQL that the catalogue keeps ---- */
-
-/* Parses "SELECT <text>" or "SELECT 1 WHERE <text>" and gives the expression. */
-static const struct tsql_expr *parse_stored(struct binder *b, struct tsql_text text, bool condition)
-{
-    struct tsql_batch *batch;
-    struct tsql_error error;
-    const char *sql = binder_sql(b, condition ? "SELECT 1 WHERE %s" : "SELECT %s", text.data);
-    if (tsql_parse(b->arena, sql, strlen(sql), true, &batch, &error) < 0) {
-        fault_set_text(b->fault, error.number, error.severity, error.state, 0, error.text);
-        return NULL;
-    }
-    const struct tsql_body *body = batch->statements->select->body;
-    return condition ? body->where : body->items->value;
-}
-
-static int bind_column_default(struct binder *b, const struct cat_column *c, struct bound *out)
-{
-    if (c->default_sql.len == 0) {
-        *out = (struct bound){.sql = "NULL", .null = true, .nullable = true, .type = c->type};
-        return 0;
-    }
-    const struct tsql_expr *e = parse_stored(b, c->default_sql, false);
-    struct scope *scope = b->scope;
-    b->scope = NULL;
-    int result = e ? bind_expr(b, e, out) : -1;
-    b->scope = scope;
-    return result;
-}
-
-/* A query of one row that says of each CHECK whether the row's values ?1, ?2 … pass. */
-static int bind_checks(struct binder *b, struct plan_write *w)
-{
-    size_t count = 0, n = 0;
-    for (const struct cat_check *k = w->table->checks; k; k = k->next)
-        count += !k->is_default;
-    if (count == 0)
-        return 0;
-    struct plan_query *query = b->query;
-    struct scope *outer = b->scope, scope = {0};
-    b->query = &w->checks;
-    scope.last = &scope.ranges;
-    b->scope = &scope;
-    int result = -1;
-    struct buf sql;
-    buf_init(&sql, BINDER_MAX_SQL);
-    struct range *r = bind_add_range(b, w->table->column_count);
-    w->check_of = arena_alloc(b->arena, count * sizeof *w->check_of);
-    if (!r || !w->check_of) {
-        fault_set(b->fault, FAULT_MEMORY);
-        goto out;
-    }
-    r->alias = w->table->name;
-    for (size_t i = 0; i < w->table->column_count; i++) {
-        const struct cat_column *c = &w->table->columns[i];
-        struct plan_param p = {.kind = PLAN_CELL, .variable = i, .type = c->type};
-        r->columns[i] = (struct range_column){c->name, c->type, c->collation, COLLATION_IMPLICIT, true, false, binder_param(b, &p)};
-    }
-    for (const struct cat_check *k = w->table->checks; k; k = k->next) {
-        if (k->is_default)
-            continue;
-        struct bound condition;
-        const struct tsql_expr *e = parse_stored(b, k->sql, true);
-        if (!e || bind_expr(b, e, &condition) < 0)
-            goto out;
-        buf_printf(&sql, "%s(%s)", n == 0 ? "SELECT " : ", ", condition.sql);
-        w->check_of[n++] = k;
-    }
-    w->checks.column_count = n;
-    w->checks.sql = binder_take(b, &sql);
-    result = 0;
-
-out:
-    buf_clear(&sql);
-    b->scope = outer;
-    b->query = query;
-    return result;
-}
 
 /* ---- assignment ---- */
 
@@ -114,11 +33,6 @@ static int find_table(struct binder *b, const struct tsql_name *name)
         return -1;
     b->plan->write.database = a->database->id;
     return 0;
-}
-
-static int refuse_output(struct binder *b, const struct tsql_output *o)
-{
-    return o->items ? binder_unsupported(b, "OUTPUT") : 0;
 }
 
 /* ---- INSERT ---- */
@@ -264,7 +178,7 @@ static int insert_targets(struct binder *b, const struct cat_column **columns, s
         q.sql = binder_sql(b, "SELECT %s", n > 0 ? more + 2 : "1");
     else
         q.sql = n == count ? source : binder_sql(b, "SELECT *%s FROM (%s)", more, source);
-    return bind_describe(b, &q);
+    return bind_describe(b, &q, &b->plan->query);
 }
 
 int bind_insert(struct binder *b, const struct tsql_insert *insert)
@@ -272,8 +186,6 @@ int bind_insert(struct binder *b, const struct tsql_insert *insert)
     const struct cat_column **columns = NULL;
     size_t count = 0;
     const char *source = "";
-    if (refuse_output(b, &insert->output) < 0)
-        return -1;
     if (insert->top.count)
         return binder_unsupported(b, "INSERT TOP");
     if (bind_with(b, insert->ctes) < 0 || find_table(b, &insert->table) < 0 || insert_columns(b, insert, &columns, &count) < 0)
@@ -296,7 +208,7 @@ int bind_insert(struct binder *b, const struct tsql_insert *insert)
     }
     if (insert_targets(b, columns, count, types, source) < 0)
         return -1;
-    return bind_checks(b, &b->plan->write);
+    return bind_row_queries(b, &insert->output, ROW_NEW);
 }
 
 /* ---- UPDATE and DELETE ---- */
@@ -362,9 +274,26 @@ static int finish_query(struct binder *b, const struct range *r, const char *val
     items[0].value = (struct bound){.type = typing_make(SQLTYPE_BIGINT)};
     struct bound_query q = {.sql = sql, .items = items, .count = count + 1};
     b->plan->write.key = 0;
-    return bind_describe(b, &q);
+    return bind_describe(b, &q, &b->plan->query);
 }
 
+
+/* OUTPUT deleted.…: the row as it was, behind the new values. */
+static const char *add_old_values(struct binder *b, const struct range *r, struct bound_item *items, size_t *count, const char *values)
+{
+    struct plan_write *w = &b->plan->write;
+    struct buf text;
+    if (!w->output.sql)
+        return values;
+    buf_init(&text, BINDER_MAX_SQL);
+    buf_append_text(&text, values);
+    w->old_first = (int)*count + 1;
+    for (size_t i = 0; i < w->table->column_count; i++) {
+        items[++*count].value = (struct bound){.type = w->table->columns[i].type};
+        buf_printf(&text, ", %s", r->columns[i].sql);
+    }
+    return binder_take(b, &text);
+}
 
 static int bind_assignment(struct binder *b, const struct tsql_assignment *a, const struct cat_column *c, struct bound *out)
 {
@@ -417,8 +346,8 @@ static int bind_set(struct binder *b, const struct tsql_update *update, const st
         w->targets[n] = (struct plan_target){c, (int)n + 1, true};
         n++;
     }
-    /* Checks look at whole rows. */
-    for (size_t i = 0; w->checks.sql && i < t->column_count; i++) {
+    /* Checks and OUTPUT look at whole rows. */
+    for (size_t i = 0; (w->checks.sql || w->output.sql) && i < t->column_count; i++) {
         bool assigned = false;
         for (size_t j = 0; j < n; j++)
             assigned |= w->targets[j].column == &t->columns[i];
@@ -496,7 +425,7 @@ int bind_update(struct binder *b, const struct tsql_update *update)
     struct range *r;
     const char *from, *values;
     size_t count;
-    if (refuse_output(b, &update->output) < 0 || bind_with(b, update->ctes) < 0)
+    if (bind_with(b, update->ctes) < 0)
         return -1;
     scope.last = &scope.ranges;
     b->scope = &scope;
@@ -504,11 +433,12 @@ int bind_update(struct binder *b, const struct tsql_update *update)
         return -1;
     struct plan_write *w = &b->plan->write;
     w->targets = arena_alloc(b->arena, w->table->column_count * sizeof *w->targets);
-    struct bound_item *items = arena_alloc(b->arena, (w->table->column_count + 1) * sizeof *items);
+    struct bound_item *items = arena_alloc(b->arena, (2 * w->table->column_count + 1) * sizeof *items);
     if (!w->targets || !items)
         return fault_set(b->fault, FAULT_MEMORY);
-    if (bind_checks(b, w) < 0 || bind_set(b, update, r, items, &count, &values) < 0)
+    if (bind_row_queries(b, &update->output, ROW_NEW | ROW_OLD) < 0 || bind_set(b, update, r, items, &count, &values) < 0)
         return -1;
+    values = add_old_values(b, r, items, &count, values);
     w->sql = update_sql(b);
     w->park_sql = park_sql(b);
     return finish_query(b, r, values, count, items, from, update->where, &update->top);
@@ -519,13 +449,19 @@ int bind_delete(struct binder *b, const struct tsql_delete *delete_)
     struct scope scope = {0};
     struct range *r;
     const char *from;
-    struct bound_item items[1] = {{{NULL, 0}, {0}}};
-    if (refuse_output(b, &delete_->output) < 0 || bind_with(b, delete_->ctes) < 0)
+    size_t count = 0;
+    if (bind_with(b, delete_->ctes) < 0)
         return -1;
     scope.last = &scope.ranges;
     b->scope = &scope;
     if (bind_written(b, &delete_->table, delete_->from, &from, &r) < 0)
         return -1;
+    struct bound_item *items = arena_alloc(b->arena, (b->plan->write.table->column_count + 1) * sizeof *items);
+    if (!items)
+        return fault_set(b->fault, FAULT_MEMORY);
+    if (bind_row_queries(b, &delete_->output, ROW_OLD) < 0)
+        return -1;
     b->plan->write.sql = binder_sql(b, "DELETE FROM %s WHERE rowid = ?1", table_sql(b, &b->plan->write));
-    return finish_query(b, r, "", 0, items, from, delete_->where, &delete_->top);
+    const char *values = add_old_values(b, r, items, &count, "");
+    return finish_query(b, r, values, count, items, from, delete_->where, &delete_->top);
 }

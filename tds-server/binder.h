@@ -142,13 +142,19 @@ struct range *bind_add_range(struct binder *b, size_t columns);
 int bind_use(struct binder *b, struct tsql_text database, struct attachment **out) __attribute__((warn_unused_result));
 int bind_with(struct binder *b, const struct tsql_cte *ctes) __attribute__((warn_unused_result));
 
+/* bind_row.c */
+enum { ROW_NEW = 1, ROW_OLD = 2 };
+int bind_column_default(struct binder *b, const struct cat_column *c, struct bound *out) __attribute__((warn_unused_result));
+/* Binds CHECK (where there are new rows) and OUTPUT as queries over a row; `rows` tells which rows OUTPUT may name. */
+int bind_row_queries(struct binder *b, const struct tsql_output *output, unsigned rows) __attribute__((warn_unused_result));
+
 /* bind_dml.c */
 int bind_insert(struct binder *b, const struct tsql_insert *insert) __attribute__((warn_unused_result));
 int bind_update(struct binder *b, const struct tsql_update *update) __attribute__((warn_unused_result));
 int bind_delete(struct binder *b, const struct tsql_delete *delete_) __attribute__((warn_unused_result));
 
-/* Makes the query the plan's, and says what the client sees of its columns. */
-int bind_describe(struct binder *b, const struct bound_query *q) __attribute__((warn_unused_result));
+/* Gives *out the query's text, and says what the client sees of its columns. */
+int bind_describe(struct binder *b, const struct bound_query *q, struct plan_query *out) __attribute__((warn_unused_result));
 
 bool text_equal(struct tsql_text a, struct tsql_text b);
 bool text_is(struct tsql_text a, const char *word);

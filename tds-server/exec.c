@@ -65,7 +65,9 @@ static int param_value(struct run *r, const struct plan_param *p, struct buf *sc
 int exec_bind(struct run *r, struct plan_query *q)
 {
     struct engine_session *s = r->session;
-    for (size_t i = 0; i < q->param_count; i++) {
+    /* A literal that was converted when it was bound is a parameter that nothing refers to; the last may be such. */
+    size_t used = (size_t)sqlite3_bind_parameter_count(q->stmt);
+    for (size_t i = 0; i < q->param_count && i < used; i++) {
         const struct plan_param *p = &q->params[i];
         struct value v;
         int rc;

@@ -199,22 +199,36 @@ static int read_row(struct writer *w, sqlite3_stmt *stmt)
     return 0;
 }
 
+/* Binds the row's values to a query over it. */
+static int bind_row(struct writer *w, struct plan_query *q)
+{
+    struct engine_session *s = w->run->session;
+    const struct cat_table *t = w->w->table;
+    if (exec_prepare(s, q->sql, &q->stmt) < 0 || exec_bind(w->run, q) < 0)
+        return -1;
+    size_t used = (size_t)sqlite3_bind_parameter_count(q->stmt);
+    for (size_t i = 0; i < q->param_count && i < used; i++) {
+        size_t place = q->params[i].variable;
+        if (q->params[i].kind != PLAN_CELL)
+            continue;
+        struct value old;
+        const struct value *v = place < t->column_count ? value_of(w, w->values, t->columns[place].id) : &old;
+        if (place >= t->column_count)
+            cell_read_column(w->plan->query.stmt, w->w->old_first + (int)(place - t->column_count), &q->params[i].type, &old);
+        if (v && cell_bind(q->stmt, (int)i + 1, v) != SQLITE_OK)
+            return fault_set(&s->fault, FAULT_MEMORY);
+    }
+    return 0;
+}
+
 static int check_row(struct writer *w)
 {
     struct engine_session *s = w->run->session;
     struct plan_query *q = &w->w->checks;
     if (!q->sql)
         return 0;
-    if (exec_prepare(s, q->sql, &q->stmt) < 0 || exec_bind(w->run, q) < 0)
+    if (bind_row(w, q) < 0)
         return -1;
-    for (size_t i = 0; i < q->param_count; i++) {
-        if (q->params[i].kind != PLAN_CELL)
-            continue;
-        int id = w->w->table->columns[q->params[i].variable].id;
-        const struct value *v = value_of(w, w->values, id);
-        if (v && (int)i < sqlite3_bind_parameter_count(q->stmt) && cell_bind(q->stmt, (int)i + 1, v) != SQLITE_OK)
-            return fault_set(&s->fault, FAULT_MEMORY);
-    }
     int result = exec_step(s, q->stmt);
     for (size_t i = 0; result > 0 && i < q->column_count; i++) {
         /* Unknown passes, as SQL has it. */
@@ -230,6 +244,30 @@ static int check_row(struct writer *w)
             result = -1;
         }
     }
+    sqlite3_reset(q->stmt);
+    return result < 0 ? -1 : 0;
+}
+
+/* OUTPUT: tells the client of the row. */
+static int output_row(struct writer *w)
+{
+    struct engine_session *s = w->run->session;
+    struct plan_query *q = &w->w->output;
+    if (!q->sql)
+        return 0;
+    if (bind_row(w, q) < 0)
+        return -1;
+    struct value *values = calloc(q->column_count, sizeof *values);
+    int result = values ? exec_step(s, q->stmt) : fault_set(&s->fault, FAULT_MEMORY);
+    if (result > 0) {
+        for (size_t i = 0; i < q->column_count; i++)
+            cell_read_column(q->stmt, (int)i, &q->columns[i].type, &values[i]);
+        if (s->sink.row(s->sink.arg, values, q->column_count) != 0) {
+            w->run->stopped = true;
+            result = fault_set(&s->fault, FAULT_CANCELLED);
+        }
+    }
+    free(values);
     sqlite3_reset(q->stmt);
     return result < 0 ? -1 : 0;
 }
@@ -392,8 +430,13 @@ static int write_rows(struct writer *w, int64_t *count)
 {
     struct engine_session *s = w->run->session;
     sqlite3_stmt *stmt = w->plan->query.stmt;
+    const struct plan_query *output = &w->w->output;
     int64_t last_row = 0;
     int more;
+    if (output->sql && s->sink.columns(s->sink.arg, output->columns, output->column_count) != 0) {
+        w->run->stopped = true;
+        return fault_set(&s->fault, FAULT_CANCELLED);
+    }
     while ((more = exec_step(s, stmt)) > 0) {
         int64_t row = 0;
         if (w->w->key >= 0) {
@@ -406,7 +449,8 @@ static int write_rows(struct writer *w, int64_t *count)
         if (read_row(w, stmt) < 0 || check_row(w) < 0)
             return -1;
         bool duplicate = false;
-        if (exec_write_row(w, w->values, row, w->w->park_sql ? &duplicate : NULL) < 0 || (duplicate && exec_park(w, row) < 0))
+        if (exec_write_row(w, w->values, row, w->w->park_sql ? &duplicate : NULL) < 0 || (duplicate && exec_park(w, row) < 0) ||
+            output_row(w) < 0)
             return -1;
         ++*count;
     }

@@ -19,7 +19,7 @@ enum plan_param_kind {
     PLAN_CONSTANT, /* a literal */
     PLAN_VARIABLE, /* @p1: the batch's variable of this number */
     PLAN_SESSION,  /* what the session knows: @@ROWCOUNT, DB_ID(@p1) */
-    PLAN_CELL      /* a value of the row that is checked: `variable` is its place */
+    PLAN_CELL      /* a value of the row under way: `variable` is its place in the table, behind the last column those of the old row */
 };
 
 struct plan_param {
@@ -78,6 +78,8 @@ struct plan_write {
     bool identity_explicit;
     struct plan_query checks;          /* the CHECK constraints as a query over a row's values; sql NULL: none */
     const struct cat_check **check_of; /* of each column of `checks` */
+    struct plan_query output;          /* OUTPUT over a row's new values and, behind them, its old ones; sql NULL: none */
+    int old_first;                     /* column of the query with the first of the old values; UPDATE and DELETE with OUTPUT */
 };
 
 struct plan {
