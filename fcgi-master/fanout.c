@@ -200,7 +200,7 @@ static size_t read_header(char *line, size_t size, size_t count, void *arg)
 
 static int add_header(struct call *c, const char *name, const char *value)
 {
-    char line[512];
+    char line[1024];
     int n = snprintf(line, sizeof line, "%s: %s", name, value);
     if (n < 0 || (size_t)n >= sizeof line)
         return -1;

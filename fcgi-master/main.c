@@ -5,17 +5,16 @@
 #include "common/cluster.h"
 #include "common/http.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/fanout.h"
 #include "fcgi-master/routes.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_TOKEN 256 /* bytes; it travels in a header */
+#include <sysexits.h>
 
 static const char usage[] = "usage: shardgate-master --data DIR --rundir DIR [--config FILE]\n"
                             "The master of a Shardgate cluster, a FastCGI program that lighttpd starts.\n"
@@ -62,39 +61,6 @@ static int read_options(int argc, char **argv, struct options *o)
     return o->data != NULL && o->rundir != NULL && optind == argc ? 0 : -1;
 }
 
-/* The workers' token: SHARDGATE_TOKEN, else DATA/secrets/token. 0 or -1, logged. */
-static int read_token(const char *data, char token[MAX_TOKEN])
-{
-    int rc = -1;
-    FILE *f = NULL;
-    const char *given = getenv("SHARDGATE_TOKEN");
-    struct buf path;
-    buf_init(&path, 4096);
-    if (given != NULL && given[0] != '\0') {
-        snprintf(token, MAX_TOKEN, "%s", given);
-        rc = strlen(given) < MAX_TOKEN ? 0 : -1;
-        goto out;
-    }
-    buf_printf(&path, "%s/secrets/token", data);
-    f = buf_status(&path) == 0 ? fopen(buf_text(&path), "re") : NULL;
-    if (f == NULL) {
-        log_error("cannot read the workers' token, %s: %s", buf_text(&path), strerror(errno));
-        goto out;
-    }
-    if (fgets(token, MAX_TOKEN, f) != NULL)
-        rc = 0;
-out:
-    token[strcspn(token, "\r\n")] = '\0';
-    if (rc == 0 && token[0] == '\0')
-        rc = -1;
-    if (rc != 0)
-        log_error("the workers' token is missing, empty or longer than %d bytes", MAX_TOKEN - 1);
-    if (f != NULL)
-        fclose(f);
-    buf_clear(&path);
-    return rc;
-}
-
 int main(int argc, char **argv)
 {
     struct options options = {0};
@@ -102,12 +68,12 @@ int main(int argc, char **argv)
     if (parsed != 0) {
         if (parsed < 0)
             fputs(usage, stderr);
-        return parsed < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return parsed < 0 ? EX_USAGE : EXIT_SUCCESS;
     }
     log_open("master");
 
     int status = EXIT_FAILURE;
-    char token[MAX_TOKEN] = "";
+    char token[SECRET_MAX] = "";
     struct cluster cluster;
     struct master master = {
         .cluster = &cluster, .rundir = options.rundir, .token = token, .started_us = exchange_now_us()};
@@ -119,8 +85,10 @@ int main(int argc, char **argv)
         status = CLUSTER_EXIT_CONFIG;
         goto out;
     }
-    if (read_token(options.data, token) != 0)
+    if (secret_read(options.data, "secrets/token", token) != 0) {
+        status = CLUSTER_EXIT_CONFIG;
         goto out;
+    }
     master.tables = tables_new();
     if (master.tables == NULL || fanout_global_init() != 0) {
         log_error("out of memory");

@@ -4,11 +4,11 @@
 #include "common/cluster.h"
 #include "common/http.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "fcgi-worker/operations.h"
 #include "fcgi-worker/request.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SECRET_MAX 512       /* bytes of a token or password */
 #define PATH_TEXT_MAX 4096   /* bytes of a path */
 #define CONF_SECTION "shard" /* of the private freetds.conf */
 
@@ -86,36 +85,6 @@ static int resolve(const char *data, const char *path, char out[PATH_TEXT_MAX])
         return 0;
     log_error("%s/%s: the path is too long", data, path);
     return -1;
-}
-
-/* Reads a file of one line. -1, logged, when it cannot be read, is empty or too long. */
-static int read_secret(const char *data, const char *path, char out[SECRET_MAX])
-{
-    char full[PATH_TEXT_MAX];
-    int rc = -1;
-
-    if (resolve(data, path, full) < 0)
-        return -1;
-    int fd = open(full, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        log_error("%s: %s", full, strerror(errno));
-        return -1;
-    }
-    ssize_t len = read(fd, out, SECRET_MAX);
-    if (len < 0) {
-        log_error("%s: %s", full, strerror(errno));
-    } else if (len == SECRET_MAX) {
-        log_error("%s: more than %d bytes", full, SECRET_MAX - 1);
-    } else {
-        out[len] = '\0';
-        out[strcspn(out, "\r\n")] = '\0';
-        if (out[0] == '\0')
-            log_error("%s: the file is empty", full);
-        else
-            rc = 0;
-    }
-    close(fd);
-    return rc;
 }
 
 static bool is_plain(const char *text)
@@ -235,8 +204,8 @@ int main(int argc, char **argv)
         log_error("%s", buf_text(&error));
         goto out;
     }
-    if ((w = find_worker(&cluster, options.worker, &shard)) == NULL || read_secret(options.data, "secrets/token", token) < 0
-        || read_secret(options.data, w->tds.password_file, password) < 0 || write_freetds_conf(options.data, w) < 0)
+    if ((w = find_worker(&cluster, options.worker, &shard)) == NULL || secret_read(options.data, "secrets/token", token) < 0
+        || secret_read(options.data, w->tds.password_file, password) < 0 || write_freetds_conf(options.data, w) < 0)
         goto out;
     if (!db_check_password(password)) {
         log_error("worker '%s': the password must not end in '}' or have '};' in it", w->name);

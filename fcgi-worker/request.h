@@ -27,7 +27,6 @@ struct worker {
     const char *suffix;
     int shard;
     int timeout_ms; /* the longest deadline of a request */
-    const char *token;
     int64_t started_us;
     struct db_config db;
     struct schema_cache *schema;
