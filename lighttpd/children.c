@@ -25,13 +25,17 @@ int64_t children_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* A SIGHUP that was ignored when we were started (nohup) stays so: blocked, it would wake sigwaitinfo() all the same. */
 static void waited_signals(sigset_t *set)
 {
+    struct sigaction hangup;
+
     sigemptyset(set);
     sigaddset(set, SIGCHLD);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
-    sigaddset(set, SIGHUP);
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN)
+        sigaddset(set, SIGHUP);
 }
 
 int children_init(struct children *c, size_t max, const struct folder *folder)

@@ -37,7 +37,7 @@ struct children {
     size_t count;
     const struct folder *folder;
     bool stopping;
-    bool interrupted; /* SIGINT, SIGTERM or SIGHUP came */
+    bool interrupted; /* SIGINT, SIGTERM or a SIGHUP that is not ignored came */
 };
 
 /* Blocks the signals that children_wait() waits for, and adopts orphans. */

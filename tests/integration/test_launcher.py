@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import unittest
 
 import harness
@@ -133,6 +134,7 @@ class Launcher(unittest.TestCase):
             return False
 
     def test_nothing_outlives_the_launcher(self):
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL))
         for signum, status in ((signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -signal.SIGKILL)):
             with self.subTest(signum=signum):
                 launched = self.cluster.start()
@@ -141,6 +143,17 @@ class Launcher(unittest.TestCase):
                 self.assertEqual(launched.process.wait(20), status)
                 eventually(lambda: not self.cluster.pids(), seconds=5 if status else 0.2, message="processes outlived their launcher")
                 self.assertEqual(list((self.cluster.data / "run").glob("*sock*")) if status == 0 else [], [])
+
+    def test_nohup_keeps_it_running(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            launched = self.cluster.start()
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        launched.process.send_signal(signal.SIGHUP)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            launched.process.wait(0.5)
+        self.assertTrue(self.ok(self.cluster.port))
 
     def test_a_client_that_hangs_on_does_not_hold_up_the_stop(self):
         launched = self.cluster.start()
