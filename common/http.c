@@ -345,11 +345,6 @@ int http_write(struct http *h, const void *data, size_t len)
     return h->state == STATE_STREAMING ? put(h, data, len) : -1;
 }
 
-int http_flush(struct http *h)
-{
-    return h->state == STATE_STREAMING && FCGX_FFlush(h->fcgi->out) == 0 ? 0 : -1;
-}
-
 void http_end(struct http *h)
 {
     if (h->state == STATE_STREAMING)

@@ -73,7 +73,6 @@ void http_fail(struct http *h, const struct err *e, const char *shards);
  * closed when the handler returns. */
 void http_begin(struct http *h, int status, const char *content_type);
 int http_write(struct http *h, const void *data, size_t len) __attribute__((warn_unused_result));
-int http_flush(struct http *h) __attribute__((warn_unused_result));
 void http_end(struct http *h);
 void http_abort(struct http *h);
 
