@@ -196,6 +196,28 @@ int json_get_string(const struct json_object *obj, const char *name, bool requir
     return 0;
 }
 
+int json_read_name(const struct json_object *v, const char *field, const char **out, size_t *len, struct err *e)
+{
+    if (json_kind(v) != JSON_STRING) {
+        return err_set(e, ERR_BAD_FIELD, "%s: a string is expected, not %s", field, json_kind_name(json_kind(v)));
+    }
+    *out = json_string(v, len);
+    const char *nul = memchr(*out, '\0', *len);
+    return nul ? err_set(e, ERR_BAD_JSON, "%s: NUL in the name at byte %zu", field, (size_t)(nul - *out)) : 0;
+}
+
+int json_get_name(const struct json_object *obj, const char *name, bool required, const char **out, size_t *len,
+                  struct err *e)
+{
+    struct json_object *v;
+    *out = NULL;
+    *len = 0;
+    if (get_member(obj, name, required, JSON_STRING, &v, e)) {
+        return -1;
+    }
+    return v ? json_read_name(v, name, out, len, e) : 0;
+}
+
 int json_get_bool(const struct json_object *obj, const char *name, bool fallback, bool *out, struct err *e)
 {
     struct json_object *v;
@@ -230,10 +252,9 @@ int json_check_members(const struct json_object *obj, const char *const *allowed
         }
         struct buf detail;
         buf_init(&detail, 4 * ERR_DETAIL_MAX);
-        buf_append_text(&detail, "unknown field ");
         err_quote(&detail, name, strlen(name));
         for (size_t i = 0; allowed[i]; i++) {
-            buf_printf(&detail, "%s%s", i == 0 ? "; allowed are " : ", ", allowed[i]);
+            buf_printf(&detail, "%s%s", i == 0 ? ": no such field; there are " : ", ", allowed[i]);
         }
         err_set(e, ERR_BAD_FIELD, "%s", buf_text(&detail));
         buf_clear(&detail);

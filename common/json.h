@@ -61,7 +61,15 @@ int json_get_array(const struct json_object *obj, const char *name, bool require
     __attribute__((warn_unused_result));
 int json_get_string(const struct json_object *obj, const char *name, bool required, const char **out, size_t *len, struct err *e)
     __attribute__((warn_unused_result));
+/* The same for a string that is a name, in which a NUL is ERR_BAD_JSON: what follows it would be lost on the way to the database. */
+int json_get_name(const struct json_object *obj, const char *name, bool required, const char **out, size_t *len, struct err *e)
+    __attribute__((warn_unused_result));
 int json_get_bool(const struct json_object *obj, const char *name, bool fallback, bool *out, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* Is this value, which messages call `field` ("columns[2]"), a name? ERR_BAD_FIELD for what is no string, ERR_BAD_JSON for one
+ * with a NUL. *out is borrowed. */
+int json_read_name(const struct json_object *v, const char *field, const char **out, size_t *len, struct err *e)
     __attribute__((warn_unused_result));
 
 /* ERR_BAD_FIELD for a member of `obj` whose name is not in the NULL-terminated list. */

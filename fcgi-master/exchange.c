@@ -88,17 +88,26 @@ void exchange_close(struct exchange *x)
     buf_clear(&x->shards);
 }
 
-/* db_name and table: which of them exist is the workers' business. */
-static int read_name(struct exchange *x, const char *field, const char **out)
+/* The worker's suffix makes the database's name of it, so that the rule for new names holds for all. */
+static int read_db(struct exchange *x)
 {
     size_t len = 0;
-    if (json_get_string(x->body, field, true, out, &len, &x->err) != 0)
+    if (json_get_name(x->body, "db_name", true, &x->db, &len, &x->err) != 0)
+        return -1;
+    return sqltype_check_name("db_name", x->db, len, &x->err);
+}
+
+/* Which tables exist is the workers' business. */
+static int read_table(struct exchange *x)
+{
+    size_t len = 0;
+    if (json_get_name(x->body, "table", true, &x->table, &len, &x->err) != 0)
         return -1;
     if (len == 0 || len > EXCHANGE_MAX_NAME)
-        return err_set(&x->err, ERR_BAD_NAME, "%s: must be 1 to %d bytes long", field, EXCHANGE_MAX_NAME);
+        return err_set(&x->err, ERR_BAD_NAME, "table: must be 1 to %d bytes long", EXCHANGE_MAX_NAME);
     for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)(*out)[i] < ' ')
-            return err_set(&x->err, ERR_BAD_NAME, "%s: control character at byte %zu", field, i);
+        if ((unsigned char)x->table[i] < ' ')
+            return err_set(&x->err, ERR_BAD_NAME, "table: control character at byte %zu", i);
     }
     return 0;
 }
@@ -118,9 +127,9 @@ int exchange_read_body(struct exchange *x, const char *const *members, bool writ
     if (write && http_header(x->h, "Idempotency-Key") != NULL)
         return err_set(&x->err, ERR_BAD_FIELD, "Idempotency-Key: not yet supported");
     if (http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0 ||
-        json_check_members(x->body, members, &x->err) != 0 || read_name(x, "db_name", &x->db) != 0)
+        json_check_members(x->body, members, &x->err) != 0 || read_db(x) != 0)
         return -1;
-    return in_list(members, "table") ? read_name(x, "table", &x->table) : 0;
+    return in_list(members, "table") ? read_table(x) : 0;
 }
 
 void exchange_begin(struct exchange *x)

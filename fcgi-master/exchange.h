@@ -20,7 +20,7 @@
 
 #define EXCHANGE_DESCRIBE_MS    1000      /* for one worker's /describe, and at most a third of the request's time */
 #define EXCHANGE_MAX_TIMEOUT_MS 999999999 /* that X-Timeout-Ms may say; the cluster's own time-out caps it */
-#define EXCHANGE_MAX_NAME       128       /* bytes of db_name and table */
+#define EXCHANGE_MAX_NAME       128       /* bytes of a table's name */
 #define EXCHANGE_MAX_ANSWER     ((size_t)1 << 30) /* bytes of a merged answer */
 
 /* The process: made in main, the same for all threads. */

@@ -6,6 +6,7 @@
 #include "fcgi-master/router.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,16 +96,16 @@ static int read_insert(struct statement *s, struct err *e)
 {
     read_shard_key(s);
     if (!json_member(s->x.body, "data", &s->data) || json_kind(s->data) == JSON_NULL)
-        return err_set(e, ERR_MISSING_FIELD, "data: missing");
+        return err_set(e, ERR_MISSING_FIELD, "data: missing; an object, or an array of objects is expected");
     enum json_kind kind = json_kind(s->data);
     if (kind == JSON_OBJECT)
         return 0;
     if (kind != JSON_ARRAY || json_array_length(s->data) == 0)
-        return err_set(e, ERR_BAD_FIELD, "data: must be an object, or an array of at least one");
+        return err_set(e, ERR_BAD_FIELD, "data: an object, or an array of at least one, is expected");
     for (size_t i = 0; i < json_array_length(s->data); i++) {
         kind = json_kind(json_array_at(s->data, i));
         if (kind != JSON_OBJECT)
-            return err_set(e, ERR_BAD_FIELD, "data[%zu]: must be an object, not %s", i, json_kind_name(kind));
+            return err_set(e, ERR_BAD_FIELD, "data[%zu]: an object is expected, not %s", i, json_kind_name(kind));
     }
     return 0;
 }
@@ -122,8 +123,12 @@ static int read_select(struct statement *s, struct err *e)
     if (s->columns != NULL && json_array_length(s->columns) == 0)
         return err_set(e, ERR_BAD_FIELD, "columns: must name at least one");
     for (size_t i = 0; s->columns != NULL && i < json_array_length(s->columns); i++) {
-        if (json_kind(json_array_at(s->columns, i)) != JSON_STRING)
-            return err_set(e, ERR_BAD_FIELD, "columns[%zu]: must be a string", i);
+        char field[32];
+        const char *name = NULL;
+        size_t len = 0;
+        snprintf(field, sizeof field, "columns[%zu]", i);
+        if (json_read_name(json_array_at(s->columns, i), field, &name, &len, e) != 0)
+            return -1;
     }
     return read_condition(s, e);
 }
@@ -170,14 +175,14 @@ static int route_rows(struct statement *s, struct err *e)
         return err_set(e, ERR_INTERNAL, "out of memory");
     for (size_t i = 0; i < count; i++) {
         struct router_key key;
+        char name[32];
+        snprintf(name, sizeof name, "data[%zu]", i);
         router_key_init(&key);
-        int routed = router_row(s->table, shards, json_array_at(s->data, i), s->shard_key, &key, e);
+        int routed = router_row(s->table, shards, json_array_at(s->data, i), name, s->shard_key, &key, e);
         row_shards[i] = key.shard;
         router_key_clear(&key);
-        if (routed != 0) {
-            err_prefix(e, "data[%zu]", i);
+        if (routed != 0)
             goto out;
-        }
         shardset_add(&s->shards, row_shards[i]);
     }
     if (shardset_count(&s->shards) == 1) {
@@ -222,7 +227,8 @@ static int route_insert(struct statement *s, struct err *e)
 {
     if (json_kind(s->data) == JSON_ARRAY)
         return route_rows(s, e);
-    if (router_row(s->table, s->x.master->cluster->worker_count, s->data, s->shard_key, &s->key, e) != 0)
+    size_t shards = s->x.master->cluster->worker_count;
+    if (router_row(s->table, shards, s->data, "data", s->shard_key, &s->key, e) != 0)
         return -1;
     s->shards = shardset_one(s->key.shard);
     return 0;
@@ -244,7 +250,7 @@ static int route_condition(struct statement *s, struct err *e)
         return -1;
     if (!shardset_has(&s->shards, s->key.shard))
         return err_set(e, ERR_SHARD_KEY_MISMATCH,
-                       "shard_key '%.64s' is on shard %zu, where the condition cannot be true", buf_text(&s->key.text),
+                       "shard_key: '%.64s' is on shard %zu, where the condition cannot be true", buf_text(&s->key.text),
                        s->key.shard);
     s->shards = shardset_one(s->key.shard);
     return 0;
@@ -273,8 +279,8 @@ static int route_delete(struct statement *s, struct err *e)
         return -1;
     if (shardset_count(&s->shards) > 1 && !s->scatter)
         return err_set(e, ERR_SHARD_KEY_REQUIRED,
-                       "the statement may touch %zu shards: give a shard_key, a condition on the shard column, or "
-                       "\"scatter\": true",
+                       "shard_key: missing, and the condition leaves %zu shards; give one, or a condition on the shard "
+                       "column, or \"scatter\": true",
                        shardset_count(&s->shards));
     return 0;
 }

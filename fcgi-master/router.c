@@ -138,8 +138,8 @@ out:
     return rc;
 }
 
-int router_row(const struct table *t, size_t shards, const struct json_object *row, const struct json_object *shard_key,
-               struct router_key *out, struct err *e)
+int router_row(const struct table *t, size_t shards, const struct json_object *row, const char *row_name,
+               const struct json_object *shard_key, struct router_key *out, struct err *e)
 {
     int rc = -1;
     const struct table_column *column = t->shard_column;
@@ -148,15 +148,17 @@ int router_row(const struct table *t, size_t shards, const struct json_object *r
     bool has_value = column != NULL && find_value(row, column->name, &value, &given);
     struct buf own;
     buf_init(&own, ROUTER_MAX_KEY);
-    if (has_value && column_key(table_shard_type(t), column->name, value, &own, e) != 0)
+    if (has_value && column_key(table_shard_type(t), column->name, value, &own, e) != 0) {
+        err_prefix(e, "%s", row_name);
         goto out;
+    }
 
     if (shard_key != NULL) {
         if (router_shard_key(t, shards, shard_key, out, e) != 0)
             goto out;
         if (has_value && (own.len != out->text.len || memcmp(buf_text(&own), buf_text(&out->text), own.len) != 0)) {
-            err_set(e, ERR_SHARD_KEY_MISMATCH, "shard_key '%.64s' differs from the row's own %s, '%.64s'",
-                    buf_text(&out->text), column->name, buf_text(&own));
+            err_set(e, ERR_SHARD_KEY_MISMATCH, "shard_key: '%.64s' differs from the %s of %s, '%.64s'",
+                    buf_text(&out->text), column->name, row_name, buf_text(&own));
             goto out;
         }
         rc = 0;
@@ -169,11 +171,13 @@ int router_row(const struct table *t, size_t shards, const struct json_object *r
     }
     if (column != NULL && column->has_default && !given) {
         err_set(e, ERR_MISSING_FIELD,
-                "data.%s: the table's shard column would get its default; give it a value, or a shard_key",
+                "%s: column '%s': the shard column would get its default; give it a value, or a shard_key", row_name,
                 column->name);
         goto out;
     }
     rc = fallback_key(t, shards, row, out, e);
+    if (rc < 0)
+        err_prefix(e, "%s", row_name);
     if (rc == 1)
         rc = row_hash(shards, row, out, e);
 out:

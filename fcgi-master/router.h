@@ -47,11 +47,12 @@ size_t router_shard(const void *text, size_t len, size_t shards);
 int router_shard_key(const struct table *t, size_t shards, const struct json_object *shard_key, struct router_key *out,
                      struct err *e) __attribute__((warn_unused_result));
 
-/* The shard of one row to insert. `shard_key` is the body's or NULL. ERR_SHARD_KEY_MISMATCH where shard_key and the row's
+/* The shard of one row to insert, which messages call `row_name` ("data[3]"). `shard_key` is the body's or NULL. ERR_SHARD_KEY_MISMATCH where shard_key and the row's
  * own shard column differ; ERR_BAD_VALUE where the row's value does not fit its column; ERR_MISSING_FIELD where the shard
  * column would get its value from a default, which the row then could not be found by. */
-int router_row(const struct table *t, size_t shards, const struct json_object *row, const struct json_object *shard_key,
-               struct router_key *out, struct err *e) __attribute__((warn_unused_result));
+int router_row(const struct table *t, size_t shards, const struct json_object *row, const char *row_name,
+               const struct json_object *shard_key, struct router_key *out, struct err *e)
+    __attribute__((warn_unused_result));
 
 /* The shards on which the condition (its parameters bound) may be true for some row. Never leaves out a shard that has
  * such a row; empty for a condition that is a contradiction on the shard column. */

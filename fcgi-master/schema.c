@@ -52,11 +52,6 @@ static int read_nothing(struct change *c, struct err *e)
     return 0;
 }
 
-static int read_create_db(struct change *c, struct err *e)
-{
-    return sqltype_check_name("db_name", c->x.db, strlen(c->x.db), e);
-}
-
 /* A name that stands twice, in whatever case, would be an error of each shard's. `before` columns are looked at. */
 static bool is_repeated(const struct json_object *columns, size_t before, const char *name)
 {
@@ -97,26 +92,30 @@ static int check_shard_column(struct change *c, struct err *e)
     if (name == NULL)
         return c->shard_column == NULL
                    ? 0
-                   : err_set(e, ERR_BAD_FIELD, "shard_column: there is no column '%.64s'", c->shard_column);
+                   : err_set(e, ERR_BAD_FIELD, "shard_column: columns has no '%.64s'", c->shard_column);
     size_t len = 0;
     const char *type = json_string(text, &len);
     struct sqltype_column column;
     if (sqltype_parse_column(name, type, len, &column, e) != 0)
         return -1;
-    bool fit = sqltype_can_shard(&column.type);
+    if (!sqltype_can_shard(&column.type))
+        err_set(e, ERR_BAD_TYPE, "columns: column '%s': a column of type %s cannot be the shard column%s", name,
+                sqltype_name(column.type.kind), c->shard_column != NULL ? "" : "; name another as shard_column");
+    else if (column.has_default)
+        err_set(e, ERR_BAD_FIELD,
+                "columns: column '%s': the shard column cannot have a DEFAULT, which would put rows where their key does "
+                "not lead",
+                name);
     sqltype_column_clear(&column);
-    return fit ? 0
-               : err_set(e, ERR_BAD_TYPE, "columns.%s: a column of this type cannot be the shard column%s", name,
-                         c->shard_column != NULL ? "" : "; name another as shard_column");
+    return e->code == ERR_NONE ? 0 : -1;
 }
 
 static int read_create_table(struct change *c, struct err *e)
 {
     size_t len = 0;
-    if (sqltype_check_name("db_name", c->x.db, strlen(c->x.db), e) != 0 ||
-        sqltype_check_name("table", c->x.table, strlen(c->x.table), e) != 0 ||
+    if (sqltype_check_name("table", c->x.table, strlen(c->x.table), e) != 0 ||
         json_get_object(c->x.body, "columns", true, &c->columns, e) != 0 ||
-        json_get_string(c->x.body, "shard_column", false, &c->shard_column, &len, e) != 0)
+        json_get_name(c->x.body, "shard_column", false, &c->shard_column, &len, e) != 0)
         return -1;
     struct json_iter it = {0};
     const char *name = NULL;
@@ -125,7 +124,7 @@ static int read_create_table(struct change *c, struct err *e)
     size_t keys = 0;
     for (; json_next(c->columns, &it, &name, &value); count++) {
         char field[160];
-        snprintf(field, sizeof field, "columns.%.128s", name);
+        snprintf(field, sizeof field, "columns: column '%.128s'", name);
         if (count == TABLE_MAX_COLUMNS)
             return err_set(e, ERR_BAD_FIELD, "columns: more than %d", TABLE_MAX_COLUMNS);
         if (sqltype_check_name(field, name, strlen(name), e) != 0)
@@ -137,19 +136,19 @@ static int read_create_table(struct change *c, struct err *e)
         struct sqltype_column column;
         const char *type = json_string(value, &len);
         if (sqltype_parse_column(name, type, len, &column, e) != 0)
-            return -1;
+            return err_prefix(e, "columns");
         keys += column.primary_key ? 1 : 0;
         sqltype_column_clear(&column);
     }
     if (count == 0)
         return err_set(e, ERR_BAD_FIELD, "columns: must name at least one");
     if (keys > 1)
-        return err_set(e, ERR_BAD_TYPE, "columns: PRIMARY KEY stands with %zu of them, a table has one", keys);
+        return err_set(e, ERR_BAD_TYPE, "columns: %zu of them are PRIMARY KEY, one is possible", keys);
     return check_shard_column(c, e);
 }
 
 static const struct change_kind create_db = {"/create-db",      "/drop-db",     "if_not_exists",
-                                             create_db_members, read_create_db, {ERR_ALREADY_EXISTS}};
+                                             create_db_members, read_nothing, {ERR_ALREADY_EXISTS}};
 static const struct change_kind drop_db = {"/drop-db",      NULL,         "if_exists",
                                            drop_db_members, read_nothing, {ERR_NO_SUCH_DATABASE}};
 static const struct change_kind create_table = {"/create-table",      "/delete-table",   "if_not_exists",

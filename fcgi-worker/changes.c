@@ -176,7 +176,7 @@ static int create_table(struct request *r, const char **outcome)
     buf_init(&shard, REQUEST_MAX_ANSWER);
     if (request_table_name(r) < 0 || sqltype_check_name("table", r->table_name, strlen(r->table_name), &r->error) < 0
         || json_get_object(r->body, "columns", true, &columns, &r->error) < 0
-        || json_get_string(r->body, "shard_column", false, &spec.shard_column, &len, &r->error) < 0
+        || json_get_name(r->body, "shard_column", false, &spec.shard_column, &len, &r->error) < 0
         || read_flags(r, "if_not_exists", &check, &lenient) < 0)
         goto out;
     spec.table = r->table_name;

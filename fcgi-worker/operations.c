@@ -43,7 +43,7 @@ static void insert_rows(struct http *h, void *thread)
     if (request_open(&r, h, thread, fields) < 0)
         goto out;
     if (!json_member(r.body, "data", &data) || data == NULL) {
-        (void)err_set(&r.error, ERR_MISSING_FIELD, "data: the field is required");
+        (void)err_set(&r.error, ERR_MISSING_FIELD, "data: missing; an object, or an array of objects is expected");
         goto out;
     }
     if (json_kind(data) != JSON_OBJECT && json_kind(data) != JSON_ARRAY) {

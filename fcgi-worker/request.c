@@ -29,7 +29,7 @@ static int read_deadline(struct request *r)
 static int read_db_name(struct request *r)
 {
     size_t len;
-    if (json_get_string(r->body, "db_name", true, &r->db_name, &len, &r->error) < 0
+    if (json_get_name(r->body, "db_name", true, &r->db_name, &len, &r->error) < 0
         || sqltype_check_name("db_name", r->db_name, len, &r->error) < 0)
         return -1;
     buf_append(&r->database, r->db_name, len);
@@ -54,9 +54,9 @@ int request_open(struct request *r, struct http *h, void *thread, const char *co
 int request_table_name(struct request *r)
 {
     size_t len;
-    if (json_get_string(r->body, "table", true, &r->table_name, &len, &r->error) < 0)
+    if (json_get_name(r->body, "table", true, &r->table_name, &len, &r->error) < 0)
         return -1;
-    if (len == 0 || memchr(r->table_name, '\0', len) != NULL)
+    if (len == 0)
         return err_set(&r->error, ERR_BAD_NAME, "table: a name is expected");
     return 0;
 }

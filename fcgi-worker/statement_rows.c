@@ -3,6 +3,7 @@
 #include "fcgi-worker/statement_parts.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,10 +192,12 @@ static int choose_columns(struct statement *s, const struct schema_table *t, con
         const struct schema_column *c = &t->columns[i];
         if (names != NULL) {
             const struct json_object *item = json_array_at(names, i);
+            const char *name;
+            char field[32];
             size_t len;
-            if (json_kind(item) != JSON_STRING)
-                return err_set(e, ERR_BAD_FIELD, "columns[%zu]: a string is expected, not %s", i, json_kind_name(json_kind(item)));
-            const char *name = json_string(item, &len);
+            snprintf(field, sizeof(field), "columns[%zu]", i);
+            if (json_read_name(item, field, &name, &len, e) < 0)
+                return -1;
             if ((c = need_column(t, name, len, e)) == NULL)
                 return err_prefix(e, "columns");
         }

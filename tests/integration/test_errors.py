@@ -49,6 +49,8 @@ class Errors(ClusterTest):
         ("/create-table", {"db_name": "Err", "table": "U", "columns": {"a": "INT"}, "shard_column": "b"}, 400, None),
         ("/create-table", {"db_name": "Err", "table": "U", "columns": {"a": "FLOAT"}, "shard_column": "a"}, 400, None),
         ("/create-table", {"db_name": "Err", "table": "U", "columns": {"a": "DECIMAL(5,2)"}, "shard_column": "a"}, 400, None),
+        ("/create-table", {"db_name": "Err", "table": "U", "columns": {"a": "INT DEFAULT 3"}, "shard_column": "a"}, 400, "bad_field"),
+        ("/create-table", {"db_name": "Err", "table": "U", "columns": {"a": "INT"}, "shard_column": "a\0b"}, 400, "bad_json"),
         ("/create-table", {**T, "columns": {"a": "INT"}}, 409, "already_exists"),
         ("/create-table", {"db_name": "Nowhere", "table": "U", "columns": {"a": "INT"}}, 404, "no_such_database"),
         ("/delete-table", {"db_name": "Err", "table": "U"}, 404, "no_such_table"),
@@ -133,7 +135,7 @@ class Errors(ClusterTest):
         b'{"db_name":"Err","db\\u005fname":"Err"}', b'{"db_name":"E\x01rr"}', b'{"db_name":NaN}', b'{"db_name":Infinity}',
         b'{"db_name":"\xff"}', b'{"db_name":"\xc0\xaf"}', b'{"db_name":"\\ud800"}', b'{"db_name":"\xed\xa0\x80"}', b'{"a\\u0000":1}',
         b'{"a":' + b"[" * 17 + b"]" * 17 + b"}", b'{"db_name":"Err"} x', b'{"db_name":"Err"}{}', b'{"a":01}', b'{"a":+1}', b'{"a":.5}',
-        b'{"a":1.}', b"{'a':1}", b'{"a":1} /* c */', b"\xef\xbb\xbf{}", b'{"a":"\\x41"}', b'{"a":tru}', b"{" * 5000, b"[" * 100000)
+        b'{"a":1.}', b'{"db_name":"Err\\u0000"}', b'{"db_name":"Err","table":"T\\u0000x"}', b'{"db_name":"Err","table":"T","columns":["id\\u0000"]}', b"{'a':1}", b'{"a":1} /* c */', b"\xef\xbb\xbf{}", b'{"a":"\\x41"}', b'{"a":tru}', b"{" * 5000, b"[" * 100000)
 
     def test_bad_json(self):
         for body in self.BAD_JSON:

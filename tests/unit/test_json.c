@@ -300,6 +300,9 @@ static void typed_members_are_checked(void **state)
     }
     assert_int_equal(json_get_string(obj, "db_name", true, &text, &len, &e), -1);
     assert_string_equal(e.detail, "db_name: missing; a string is expected");
+    e = ERR_INIT;
+    assert_int_equal(json_get_name(obj, "db_name", true, &text, &len, &e), -1);
+    assert_string_equal(e.detail, "db_name: missing; a string is expected");
 
     e = ERR_INIT;
     assert_int_equal(json_get_string(obj, "i", false, &text, &len, &e), -1);
@@ -318,6 +321,31 @@ static void typed_members_are_checked(void **state)
     json_free(obj);
 }
 
+static void names_have_no_nul(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *detail; /* NULL: a name */
+    } table[] = {
+        {"\"T\"", NULL},
+        {"\"\"", NULL},
+        {"\"T\\u0000x\"", "table: NUL in the name at byte 1"},
+        {"5", "table: a string is expected, not a number"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char text[64];
+        const char *name;
+        size_t len;
+        struct err e = ERR_INIT;
+        snprintf(text, sizeof text, "{\"table\":%s}", table[i].value);
+        struct json_object *obj = read_ok(text, strlen(text));
+        int rc = json_get_name(obj, "table", true, &name, &len, &e);
+        assert_int_equal(rc, table[i].detail ? -1 : 0);
+        assert_string_equal(e.detail, table[i].detail ? table[i].detail : "");
+        json_free(obj);
+    }
+}
+
 static void unknown_members_are_named(void **state)
 {
     (void)state;
@@ -329,7 +357,7 @@ static void unknown_members_are_named(void **state)
     obj = read_ok(TEXT("{\"table\":1,\"tab\\nle\":2}"));
     assert_int_equal(json_check_members(obj, allowed, &e), -1);
     assert_int_equal(e.code, ERR_BAD_FIELD);
-    assert_string_equal(e.detail, "unknown field \"tab\\u000ale\"; allowed are db_name, table");
+    assert_string_equal(e.detail, "\"tab\\u000ale\": no such field; there are db_name, table");
     json_free(obj);
 }
 
@@ -587,6 +615,7 @@ int main(void)
         cmocka_unit_test(numbers_come_back_as_written),
         cmocka_unit_test(a_tree_can_be_walked),
         cmocka_unit_test(typed_members_are_checked),
+        cmocka_unit_test(names_have_no_nul),
         cmocka_unit_test(unknown_members_are_named),
         cmocka_unit_test(slices_are_the_raw_text_of_top_level_members),
         cmocka_unit_test(strings_are_written_with_least_escapes),

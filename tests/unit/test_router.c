@@ -261,7 +261,7 @@ static void inserts_go_by_their_key(void **state)
         router_key_init(&key);
         assert_true(json_member(body, "data", &data));
         json_member(body, "shard_key", &shard_key);
-        int rc = router_row(t, SHARDS, data, shard_key, &key, &e);
+        int rc = router_row(t, SHARDS, data, "data", shard_key, &key, &e);
         if (e.code != inserts[i].code || (rc == 0) != (inserts[i].key != NULL))
             fail_msg("%s %s: %s %s", inserts[i].type, inserts[i].body, err_name(e.code), e.detail);
         if (rc == 0 && (strcmp(buf_text(&key.text), inserts[i].key) != 0 || key.source != inserts[i].source ||
@@ -367,7 +367,7 @@ static void keys_have_a_limit(void **state)
         struct err e = ERR_INIT;
         struct router_key key;
         router_key_init(&key);
-        assert_int_equal(router_row(t, SHARDS, v, shard_key, &key, &e), -1);
+        assert_int_equal(router_row(t, SHARDS, v, "data", shard_key, &key, &e), -1);
         assert_int_equal(e.code, shard_key != NULL ? ERR_BAD_FIELD : ERR_BAD_VALUE);
         router_key_clear(&key);
         json_free(v);

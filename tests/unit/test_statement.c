@@ -131,7 +131,7 @@ static void requests_become_statements(void **state)
         {"select", "{\"columns\":[\"name\",\"NAME\"]}", "bad_field: columns: 'Name' is named twice"},
         {"select", "{\"columns\":[]}", "bad_field: columns: an array of at least one name is expected"},
         {"select", "{\"columns\":[1]}", "bad_field: columns[0]: a string is expected, not a number"},
-        {"select", "{\"columns\":[\"name\\u0000\"]}", "unknown_column: columns: table 'Students' has no column \"name\\u0000\""},
+        {"select", "{\"columns\":[\"name\\u0000\"]}", "bad_json: columns[0]: NUL in the name at byte 4"},
         {"select", "{\"condition\":\"nope = 1\"}", "unknown_column: condition: table 'Students' has no column \"nope\""},
         {"count", "{}", "SELECT COUNT_BIG(*) FROM " TABLE},
         /* literals keep the type that T-SQL gives them, whatever the column's */
