@@ -62,7 +62,7 @@ void engine_close(struct engine *e)
 
 /* ---- batches ---- */
 
-static void free_batch(struct batch *b)
+void exec_free_batch(struct batch *b)
 {
     if (!b)
         return;
@@ -108,7 +108,7 @@ static struct batch *make_batch(struct engine_session *s, const char *sql, size_
             fault_set_text(&s->fault, error.number, error.severity, error.state, error.line, error.text);
     }
     if (s->fault.number != 0) {
-        free_batch(b);
+        exec_free_batch(b);
         return NULL;
     }
     b->single = is_single(b->tree);
@@ -148,7 +148,7 @@ static struct batch *take_cached(struct engine_session *s, const char *sql, size
 static void put_cached(struct engine_session *s, struct batch *b)
 {
     if (!b->single || b->len > EXEC_MAX_CACHED_BYTES) {
-        free_batch(b);
+        exec_free_batch(b);
         return;
     }
     b->next = s->cached;
@@ -158,7 +158,7 @@ static void put_cached(struct engine_session *s, struct batch *b)
     struct batch **link = &s->cached;
     while ((*link)->next)
         link = &(*link)->next;
-    free_batch(*link);
+    exec_free_batch(*link);
     *link = NULL;
     s->cached_count--;
 }
@@ -197,13 +197,13 @@ static void drop_batches(struct engine_session *s)
 {
     while (s->cached) {
         struct batch *next = s->cached->next;
-        free_batch(s->cached);
+        exec_free_batch(s->cached);
         s->cached = next;
     }
     s->cached_count = 0;
     while (s->prepared) {
         struct batch *next = s->prepared->next;
-        free_batch(s->prepared);
+        exec_free_batch(s->prepared);
         s->prepared = next;
     }
 }
@@ -234,7 +234,7 @@ void engine_session_reset(struct engine_session *s)
     s->sink = sink;
     while (s->prepared) {
         struct batch *next = s->prepared->next;
-        free_batch(s->prepared);
+        exec_free_batch(s->prepared);
         s->prepared = next;
     }
     s->options = default_options;
@@ -353,7 +353,7 @@ static void return_variables(struct run *r, struct engine_param *params, size_t 
 }
 
 /* Runs a batch with its parameters. */
-static int run_batch(struct engine_session *s, struct batch *b, struct engine_param *params, size_t count)
+int exec_run(struct engine_session *s, struct batch *b, struct engine_param *params, size_t count)
 {
     struct run r = {.session = s, .batch = b};
     int result;
@@ -410,7 +410,7 @@ int engine_execute(struct engine_session *s, const char *sql, size_t len, struct
     }
     if (!b)
         return finish(s, tell(s));
-    int result = run_batch(s, b, params, count);
+    int result = exec_run(s, b, params, count);
     put_cached(s, b);
     return finish(s, result);
 }
@@ -443,6 +443,28 @@ static int declare(struct engine_session *s, struct arena *arena, const char *te
     return 0;
 }
 
+struct batch *exec_make_batch(struct engine_session *s, const char *sql, size_t len, const char *declarations, size_t declarations_len)
+{
+    struct arena names;
+    struct variable *variables = NULL;
+    size_t count = 0;
+    struct batch *b = NULL;
+    arena_init(&names, TSQL_MAX_MEMORY);
+    if (declare(s, &names, declarations, declarations_len, &variables, &count) == 0)
+        b = make_batch(s, sql, len, variables, count);
+    /* The names must live as long as the batch does. */
+    for (size_t i = 0; b && i < count; i++) {
+        b->variables[i].name.data = arena_copy(&b->arena, b->variables[i].name.data, b->variables[i].name.len);
+        if (!b->variables[i].name.data) {
+            fault_set(&s->fault, FAULT_MEMORY);
+            exec_free_batch(b);
+            b = NULL;
+        }
+    }
+    arena_clear(&names);
+    return b;
+}
+
 static struct batch **find_prepared(struct engine_session *s, int32_t handle)
 {
     for (struct batch **link = &s->prepared; *link; link = &(*link)->next) {
@@ -459,27 +481,12 @@ int engine_prepare(struct engine_session *s, const char *sql, size_t len, const 
     *handle = 0;
     *columns = NULL;
     *column_count = 0;
-    struct arena names;
-    struct variable *variables = NULL;
-    size_t count = 0;
-    arena_init(&names, TSQL_MAX_MEMORY);
-    struct batch *b = NULL;
-    if (declare(s, &names, declarations, declarations_len, &variables, &count) == 0)
-        b = make_batch(s, sql, len, variables, count);
-    /* The names must live as long as the batch does. */
-    for (size_t i = 0; b && i < count; i++) {
-        b->variables[i].name.data = arena_copy(&b->arena, b->variables[i].name.data, b->variables[i].name.len);
-        if (!b->variables[i].name.data) {
-            fault_set(&s->fault, FAULT_MEMORY);
-            break;
-        }
-    }
-    arena_clear(&names);
-    bool failed = !b || s->fault.number != 0;
+    struct batch *b = exec_make_batch(s, sql, len, declarations, declarations_len);
+    bool failed = !b;
     if (!failed && b->single)
         failed = exec_compile(s, b, b->tree->statements, b->plan) < 0;
     if (failed) {
-        free_batch(b);
+        exec_free_batch(b);
         return finish(s, tell(s));
     }
     if (b->single && b->tree->statements->kind == TSQL_SELECT && !b->plan->assigned) {
@@ -501,7 +508,7 @@ int engine_execute_prepared(struct engine_session *s, int32_t handle, struct eng
         fault_set(&s->fault, 8179, (int)handle);
         return finish(s, tell(s));
     }
-    return finish(s, run_batch(s, *link, params, count));
+    return finish(s, exec_run(s, *link, params, count));
 }
 
 int engine_unprepare(struct engine_session *s, int32_t handle)
@@ -514,8 +521,19 @@ int engine_unprepare(struct engine_session *s, int32_t handle)
     }
     struct batch *b = *link;
     *link = b->next;
-    free_batch(b);
+    exec_free_batch(b);
     return finish(s, 0);
+}
+
+/* ---- procedures ---- */
+
+int engine_call(struct engine_session *s, const char *name, struct engine_param *params, size_t count)
+{
+    start(s);
+    int result = exec_call(s, name, strlen(name), params, count);
+    if (result < 0 && s->fault.number != 0)
+        result = tell(s);
+    return finish(s, result);
 }
 
 /* ---- the Transaction Manager's requests ---- */

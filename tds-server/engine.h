@@ -105,6 +105,9 @@ int engine_execute_prepared(struct engine_session *s, int32_t handle, struct eng
 /* sp_unprepare; an unknown handle is error 8179. */
 int engine_unprepare(struct engine_session *s, int32_t handle) __attribute__((warn_unused_result));
 
+/* A procedure by its name ("sp_tables", "[db]..sp_columns"). Parameters by name, or by place. Unknown names are error 2812. */
+int engine_call(struct engine_session *s, const char *name, struct engine_param *params, size_t count) __attribute__((warn_unused_result));
+
 /* Transaction Manager requests. ENVCHANGEs and errors (3902, 3903) go to the sink. */
 int engine_begin(struct engine_session *s) __attribute__((warn_unused_result));
 int engine_commit(struct engine_session *s) __attribute__((warn_unused_result));

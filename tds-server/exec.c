@@ -147,8 +147,18 @@ static int assign(struct run *r, size_t i, const struct value *v)
     return result;
 }
 
+int exec_assign(struct run *r, struct tsql_text name, const struct value *v)
+{
+    for (size_t i = 0; i < r->batch->variable_count; i++) {
+        const struct variable *to = &r->batch->variables[i];
+        if (collate_name_equal(to->name.data, to->name.len, name.data, name.len))
+            return assign(r, i, v);
+    }
+    return fault_set(&r->session->fault, 137, name.data);
+}
+
 /* Computes one value: of IF, PRINT, SET @v =. Calls `use` with it. */
-static int evaluate(struct run *r, const struct tsql_expr *e, int (*use)(struct run *r, const struct value *v, void *arg), void *arg)
+int exec_evaluate(struct run *r, const struct tsql_expr *e, int (*use)(struct run *r, const struct value *v, void *arg), void *arg)
 {
     struct engine_session *s = r->session;
     struct plan p = {0};
@@ -393,7 +403,7 @@ static int run_set(struct run *r, const struct tsql_statement *st, struct plan *
     for (size_t i = 0; i < r->batch->variable_count; i++) {
         const struct variable *v = &r->batch->variables[i];
         if (collate_name_equal(v->name.data, v->name.len, set->options->text.data, set->options->text.len))
-            return evaluate(r, set->value, use_assign, &i);
+            return exec_evaluate(r, set->value, use_assign, &i);
     }
     return fault_set(&s->fault, 137, set->options->text.data);
 }
@@ -422,13 +432,14 @@ static int use_print(struct run *r, const struct value *v, void *arg)
 static int run_print(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
 {
     (void)p, (void)done;
-    return evaluate(r, st->value, use_print, NULL);
+    return exec_evaluate(r, st->value, use_print, NULL);
 }
 
 static int run_exec(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
 {
     (void)p, (void)done;
-    return fault_set(&r->session->fault, 2812, st->exec->procedure.name.data);
+    int result = exec_execute(r, st->exec);
+    return result < 0 && r->session->fault.number == 0 ? stop(r) : result;
 }
 
 static int (*const run_kind[])(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done) = {
@@ -522,7 +533,7 @@ static void exec_statement(struct run *r, const struct tsql_statement *st, bool 
         result = 0;
     } else if (st->kind == TSQL_IF) {
         bool yes = false;
-        result = evaluate(r, st->if_.condition, use_condition, &yes);
+        result = exec_evaluate(r, st->if_.condition, use_condition, &yes);
         const struct tsql_statement *branch = yes ? st->if_.then : st->if_.otherwise;
         if (result == 0 && branch) {
             exec_statement(r, branch, more);

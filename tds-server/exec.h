@@ -47,12 +47,24 @@ struct run {
     bool returned; /* an error has ended the batch */
 };
 
+/* Parses a text with the variables that `declarations` declares ("@p1 int, …", or nothing). NULL with the session's fault. */
+struct batch *exec_make_batch(struct engine_session *s, const char *sql, size_t len, const char *declarations, size_t declarations_len);
+void exec_free_batch(struct batch *b); /* NULL is accepted */
+/* Runs it with its parameters; errors go to the sink. 0, or -1 when the sink stopped it. */
+int exec_run(struct engine_session *s, struct batch *b, struct engine_param *params, size_t count) __attribute__((warn_unused_result));
+
 /* Runs it. 0, or -1 when the sink stopped it. */
 int exec_batch(struct run *r) __attribute__((warn_unused_result));
 
 /* Makes the statement's plan, or finds that `plan` is still good. -1: the session's fault. */
 int exec_compile(struct engine_session *s, const struct batch *batch, const struct tsql_statement *statement, struct plan *plan)
     __attribute__((warn_unused_result));
+
+/* Computes one value and calls `use` with it. -1: the session's fault, or what `use` said. */
+int exec_evaluate(struct run *r, const struct tsql_expr *e, int (*use)(struct run *r, const struct value *v, void *arg), void *arg)
+    __attribute__((warn_unused_result));
+/* Gives the batch's variable of this name a value, converted to its type. -1: the session's fault, 137. */
+int exec_assign(struct run *r, struct tsql_text name, const struct value *v) __attribute__((warn_unused_result));
 
 /* Binds a query's parameters. -1: the session's fault. */
 int exec_bind(struct run *r, struct plan_query *q) __attribute__((warn_unused_result));
@@ -63,6 +75,12 @@ int exec_prepare(struct engine_session *s, const char *sql, sqlite3_stmt **stmt)
 
 /* exec_dml.c: runs a plan that writes; *count is the number of rows. */
 int exec_write(struct run *r, struct plan *p, int64_t *count) __attribute__((warn_unused_result));
+
+/* exec_call.c: EXEC, and calls of a procedure by name ("db..sp_tables"). 0; -1 with the session's fault, or without one when
+ * the sink stopped it. */
+int exec_call(struct engine_session *s, const char *name, size_t len, struct engine_param *params, size_t count)
+    __attribute__((warn_unused_result));
+int exec_execute(struct run *r, const struct tsql_exec *exec) __attribute__((warn_unused_result));
 
 /* ddl.c */
 int ddl_create_table(struct engine_session *s, const struct tsql_create_table *t) __attribute__((warn_unused_result));

@@ -212,13 +212,13 @@ static void call_unprepare(struct procedures *p, struct rpc_call *call)
     write_status(p);
 }
 
-static void call_unknown(struct procedures *p, struct rpc_call *call)
+static void call_by_name(struct procedures *p, struct rpc_call *call)
 {
     if (strcasecmp(call->name, "sp_reset_connection") == 0) {
         load_forget(p->load);
         engine_session_reset(p->engine);
-    } else {
-        answer_error(p->answer, ERROR_NO_PROCEDURE, 16, "Could not find stored procedure '%s'.", call->name);
+    } else if (engine_call(p->engine, call->name, call->params, call->count) != 0) {
+        return;
     }
     write_status(p);
 }
@@ -232,6 +232,6 @@ void procedures_call(struct procedures *p, struct rpc_call *call)
     };
     p->answer->last_error = 0;
     call_fn *fn = (size_t)call->procedure < sizeof calls / sizeof calls[0] ? calls[call->procedure] : NULL;
-    (fn != NULL ? fn : call_unknown)(p, call);
+    (fn != NULL ? fn : call_by_name)(p, call);
     answer_done(p->answer, TOKEN_DONEPROC, &(struct engine_done){.error = p->answer->last_error != 0});
 }

@@ -86,6 +86,8 @@ struct engine_session {
 
     struct buf output; /* bytes of output parameters, until the next request */
 
+    int nesting; /* procedures under way */
+
     struct batch *cached; /* the most recent first */
     size_t cached_count;
     struct batch *prepared;

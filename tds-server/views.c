@@ -321,6 +321,15 @@ static const struct view_column sys_foreign_keys[] = {
     {"update_referential_action", TINYINT, "k.on_update"},
 };
 
+static const struct view_column sys_foreign_key_columns[] = {
+    {"constraint_object_id", INT, "k.object_id"},
+    {"constraint_column_id", INT, "k.ordinal"},
+    {"parent_object_id", INT, "f.table_id"},
+    {"parent_column_id", INT, "k.column_id"},
+    {"referenced_object_id", INT, "f.other_id"},
+    {"referenced_column_id", INT, "k.other_column_id"},
+};
+
 static const struct view_column sys_identity_columns[] = {
     {"object_id", INT, "c.object_id"},
     {"name", NAME, "c.name"},
@@ -363,6 +372,8 @@ static const struct view views[] = {
     VIEW("sys", "check_constraints", sys_definitions, "$sg_object o WHERE o.type = 'C'", false),
     VIEW("sys", "default_constraints", sys_definitions, "$sg_object o WHERE o.type = 'D'", false),
     VIEW("sys", "foreign_keys", sys_foreign_keys, "$sg_foreign_key k JOIN $sg_object o ON o.object_id = k.object_id", false),
+    VIEW("sys", "foreign_key_columns", sys_foreign_key_columns,
+         "$sg_foreign_key_column k JOIN $sg_foreign_key f ON f.object_id = k.object_id", false),
     VIEW("sys", "identity_columns", sys_identity_columns, "$sg_column c WHERE c.identity = 1", false),
 };
 

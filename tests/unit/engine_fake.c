@@ -283,6 +283,15 @@ int engine_unprepare(struct engine_session *s, int32_t handle)
     return 0;
 }
 
+int engine_call(struct engine_session *s, const char *name, struct engine_param *params, size_t count)
+{
+    (void)params;
+    (void)count;
+    char text[200];
+    snprintf(text, sizeof text, "Could not find stored procedure '%s'.", name);
+    return fail(s, 2812, text);
+}
+
 int engine_begin(struct engine_session *s)
 {
     s->transaction = 0x0102030405060708;
