@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DataTruncation;
+import java.sql.DatabaseMetaData;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -415,6 +416,34 @@ public class ClientJtds {
         }
     }
 
+    static List<String> column(ResultSet r, String name) throws SQLException {
+        List<String> found = new ArrayList<>();
+        while (r.next())
+            found.add(r.getString(name));
+        return found;
+    }
+
+    @SuppressWarnings("unchecked")
+    static Object catalogue() throws SQLException {
+        Map<String, Object> about = (Map<String, Object>) plan.get("catalogue");
+        String table = (String) about.get("table");
+        String database = (String) plan.get("database");
+        try (Connection c = open()) {
+            DatabaseMetaData m = c.getMetaData();
+            List<String> tables = column(m.getTables(database, "dbo", "%", new String[] {"TABLE"}), "TABLE_NAME");
+            tables.removeIf(t -> t.startsWith("w_"));
+            expect(tables, about.get("tables"));
+            expect(column(m.getColumns(null, null, table, "%"), "COLUMN_NAME"), about.get("columns"));
+            expect(column(m.getPrimaryKeys(null, null, table), "COLUMN_NAME"), about.get("primary_key"));
+            expect(column(m.getIndexInfo(null, null, table, true, false), "COLUMN_NAME").contains("id"), true);
+            expect(column(m.getBestRowIdentifier(null, null, table, DatabaseMetaData.bestRowSession, false), "COLUMN_NAME"), about.get("primary_key"));
+            expect(column(m.getImportedKeys(null, null, table), "FK_NAME"), "[]");
+            expect(column(m.getCatalogs(), "TABLE_CAT").contains(database), true);
+            expect(column(m.getSchemas(), "TABLE_SCHEM").contains("dbo"), true);
+            return expect(column(m.getTypeInfo(), "TYPE_NAME").contains("nvarchar"), true);
+        }
+    }
+
     static Object cancel() throws Exception {
         try (Connection c = open(); Statement s = c.createStatement()) {
             Thread canceller = new Thread(() -> {
@@ -485,6 +514,7 @@ public class ClientJtds {
         attempt("row count", ClientJtds::rowCount);
         attempt("prepared", ClientJtds::prepared);
         attempt("cancel", ClientJtds::cancel);
+        attempt("catalogue", ClientJtds::catalogue);
         for (Map<String, Object> e : list(plan.get("errors")))
             attempt("error " + e.get("number"), () -> error(e));
     }

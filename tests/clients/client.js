@@ -109,7 +109,8 @@ function native(t, v) {
 
 // The checks, by what the driver offers: open(database, password) → connection; close(connection);
 // query(connection, sql, parameters) → {sets, count}; begin, commit, rollback (connection); cancel(connection, sql);
-// prepared(connection, sql, values of @a); load(connection, table, rows) → count, by a bulk load.
+// prepared(connection, sql, values of @a); load(connection, table, rows) → count, by a bulk load; call(connection,
+// procedure, parameter, text) → rows.
 // parameters: [{name, type: a case's type or undefined for INT, value}]
 async function run(driver) {
   const open = () => driver.open(plan.database, plan.password);
@@ -217,6 +218,11 @@ async function run(driver) {
     // A row that is refused takes its load with it.
     await expectError(() => driver.load(c, 'dbo.loaded', [[5001, 'new', 1.5], [1, 'again', 1.5]]), 2627, 'Violation of PRIMARY KEY');
     expect(await once(other => rows(other, 'SELECT COUNT(*) AS n FROM dbo.loaded')), [[wanted.length]]);
+  }));
+  await attempt('catalogue', () => once(async c => {
+    const about = plan.catalogue;
+    for (const [procedure, wanted] of [['sp_columns', about.columns], ['sp_pkeys', about.primary_key]])
+      expect((await driver.call(c, procedure, 'table_name', about.table)).map(row => row[3]), wanted);
   }));
   for (const e of plan.errors) {
     await attempt('error ' + e.number, () => once(async c => {

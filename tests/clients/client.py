@@ -124,6 +124,7 @@ class CommandLine:
         attempt("rollback", self.transaction, 11, "ROLLBACK TRANSACTION", [])
         attempt("autocommit off", self.autocommit_off)
         attempt("result sets", self.results)
+        attempt("catalogue", self.catalogue)
         for e in plan["errors"]:
             attempt(f"error {e['number']}", self.fails, e["number"], e["text"], e["sql"], plan["database"], plan["password"])
         self.more()
@@ -159,6 +160,12 @@ class CommandLine:
         batches += [f"INSERT INTO dbo.{name} (id, v) VALUES ({v['id']}, {literal(t['kind'], v['text'])})" for v in t["write"]]
         self.batches(batches, self.plan["database"], self.plan["password"])
         return self.values(t, "dbo." + name)
+
+    def catalogue(self):
+        """By the procedures that drivers use; the fourth column has the column's name."""
+        about = self.plan["catalogue"]
+        expect([row[3] for row in self.rows(f"EXEC sp_columns {about['table']}")], about["columns"])
+        expect([row[3] for row in self.rows(f"EXEC sp_pkeys {about['table']}")], about["primary_key"])
 
     def transaction(self, id, end, wanted):
         self.batches([f"BEGIN TRANSACTION\nINSERT INTO dbo.people (id, name) VALUES ({id}, N'new')\n{end}"], self.plan["database"], self.plan["password"])
@@ -203,7 +210,7 @@ class Library:
         for t in plan["types"]:
             report_rows("read " + t["name"], self.fresh, self.read, t)
             report_rows("write " + t["name"], self.fresh, self.write, t)
-        for check in ("commit", "rollback", "autocommit", "autocommit off", "result sets", "row count", "cancel", "bulk load"):
+        for check in ("commit", "rollback", "autocommit", "autocommit off", "result sets", "row count", "cancel", "bulk load", "catalogue"):
             if hasattr(self, check.replace(" ", "_")):
                 attempt(check, self.fresh, getattr(self, check.replace(" ", "_")))
         for e in plan["errors"]:
@@ -319,6 +326,17 @@ class Library:
         cursor.execute(self.plan["count"]["sql"])
         expect(cursor.rowcount, self.plan["count"]["expect"])
         cursor.close()
+
+    def catalogue(self):
+        """By a call of the procedures that drivers use, not by text; the fourth column has the column's name."""
+        about = self.plan["catalogue"]
+        for procedure, wanted in (("sp_columns", about["columns"]), ("sp_pkeys", about["primary_key"])):
+            cursor = self.connection.cursor()
+            cursor.callproc(procedure, (about["table"],))
+            if not cursor.description:
+                cursor.nextset()
+            expect([row[3] for row in cursor.fetchall()], wanted)
+            cursor.close()
 
     def bulk_load(self):
         rows = [[id, name if self.bulk_names else None, amount] for id, name, amount in bulk_rows(self.plan)]

@@ -5,7 +5,7 @@ import glob
 import re
 
 import client
-from client import CommandError, CommandLine
+from client import CommandError, CommandLine, expect
 
 SEPARATOR = "\x1f"
 MESSAGE = re.compile(r"^\[[0-9A-Z]{5}\](.*)", re.M)
@@ -14,6 +14,13 @@ MESSAGE = re.compile(r"^\[[0-9A-Z]{5}\](.*)", re.M)
 class Isql(CommandLine):
     def value(self, kind, text):
         return text.upper() if kind == "binary" else text
+
+    def catalogue(self):
+        """By its own `help`, which calls SQLTables and SQLColumns."""
+        about = self.plan["catalogue"]
+        tables = [row[2] for row in self.rows("help") if len(row) > 3 and row[3] == "TABLE"]
+        expect([t for t in tables if not t.startswith("w_")], about["tables"])
+        expect([row[3] for row in self.rows("help " + about["table"]) if len(row) > 3 and row[2] == about["table"]], about["columns"])
 
     def batches(self, batches, database, password):
         p = self.plan

@@ -64,6 +64,11 @@ run({
     setTimeout(() => request.cancel(), 1000);
     return request.batch(text);
   },
+  async call(pool, procedure, parameter, value) {
+    const request = pool.request();
+    request.arrayRowMode = true;
+    return (await request.input(parameter, sql.NVarChar(128), value).execute(procedure)).recordset;
+  },
   async load(pool, name, rows) {
     const table = new sql.Table(name);
     table.columns.add('id', sql.Int, {nullable: false});

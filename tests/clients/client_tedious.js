@@ -91,6 +91,11 @@ run({
     setTimeout(() => connection.cancel(), 1000);
     return done;
   },
+  async call(connection, procedure, parameter, value) {
+    const parameters = [{name: parameter, type: {unit: 'nvarchar', length: 128}, value}];
+    const {sets} = await start(connection, request => connection.callProcedure(request), procedure, parameters).done;
+    return sets[0];
+  },
   load(connection, table, rows) {
     return new Promise((resolve, reject) => {
       const load = connection.newBulkLoad(table, {keepNulls: true}, (error, count) => error ? reject(error) : resolve(count));

@@ -29,7 +29,7 @@ PYTHON = "/usr/bin/python3"  # Debian's: pymssql and python-tds are its packages
 JTDS = "/usr/share/java/jtds.jar"
 DRIVER_TIMEOUT_S = 600
 CHECKS = ["login", "wrong password", "unknown database", "schema", "commit", "rollback", "autocommit", "autocommit off", "result sets",
-          "row count", "prepared", "cancel", "bulk load"]
+          "row count", "prepared", "cancel", "bulk load", "catalogue"]
 PASSED, PASSED_IN_PART, FAILED, NOT_OFFERED = "ok", "ok~", "FAIL", "."
 
 server = None
@@ -180,7 +180,7 @@ class Client(unittest.TestCase):
         cls.results, cls.broken = {}, None
         lacks = cls.about["lacks"]
         plan = {"host": "127.0.0.1", "port": server.port, "user": "sa", "password": server.password, "database": "db_" + cls.name.lower().replace("-", "_"),
-                **{k: CASES[k] for k in ("setup", "long_running", "results", "count", "bulk", "people", "errors")},
+                **{k: CASES[k] for k in ("setup", "long_running", "results", "count", "bulk", "catalogue", "errors")},
                 "types": [{**{k: v for k, v in t.items() if k != "values"},
                            "read": allowed(t, lacks["read"]), "write": allowed(t, lacks.get("write", []))} for t in CASES["types"]]}
         path = server.folder / (cls.name + ".json")
