@@ -35,7 +35,8 @@ struct launcher {
     const char *config; /* as it was given; NULL for none */
     const char *data;
     char *config_path; /* absolute */
-    char *programs;    /* folder of shardgate-tdsd, shardgate-worker, shardgate-master */
+    char *beside;      /* this program's own folder, in which shardgate-tdsd is, too */
+    char *programs;    /* folder of shardgate-worker and shardgate-master */
     char *templates;
     struct cluster cluster;
     struct folder folder;
@@ -59,21 +60,22 @@ static int find_programs(struct launcher *l)
 {
     char self[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *beside;
+    char *template;
 
     if (len <= 0)
         return complain("/proc/self/exe: %s", strerror(errno));
     self[len] = '\0';
     *strrchr(self, '/') = '\0';
-    beside = text("%s/lighttpd/server.conf.in", self);
-    if (access(beside, R_OK) == 0) {
+    l->beside = text("%s", self);
+    template = text("%s/lighttpd/server.conf.in", self);
+    if (access(template, R_OK) == 0) {
         l->programs = text("%s", self);
         l->templates = text("%s/lighttpd", self);
     } else {
         l->programs = text("%s", LIBEXECDIR);
         l->templates = text("%s", DATADIR);
     }
-    free(beside);
+    free(template);
     return 0;
 }
 
@@ -85,9 +87,9 @@ static int check_port(const struct launcher *l, int port, const char *key)
 
     if (reason == 0)
         return 0;
-    return complain("port %d on %s (key '%s' in %s) cannot be used: %s", port, l->cluster.bind, key,
-                    l->config != NULL ? l->config : "cluster.json",
-                    reason == EADDRINUSE ? "another program listens there" : strerror(reason));
+    return complain("port %d on %s cannot be used: %s; the key '%s' of cluster.json%s chooses another", port, l->cluster.bind,
+                    reason == EADDRINUSE ? "another program listens there" : strerror(reason), key,
+                    strcmp(key, "master.port") == 0 ? ", or MASTER_PORT," : "");
 }
 
 /* Before anything is started, so that a port which is taken leaves nothing half up. */
@@ -95,7 +97,7 @@ static int check_ports(const struct launcher *l)
 {
     char key[64];
 
-    if (check_port(l, l->cluster.master_port, getenv("MASTER_PORT") != NULL ? "MASTER_PORT, or master.port" : "master.port") != 0)
+    if (check_port(l, l->cluster.master_port, "master.port") != 0)
         return -1;
     for (size_t i = 0; i < l->cluster.worker_count && !l->master_only; i++) {
         const struct cluster_worker *w = &l->cluster.workers[i];
@@ -196,7 +198,7 @@ static int wait_for_health(struct launcher *l, const struct child *child, const 
 static int start_tds_servers(struct launcher *l)
 {
     const char *address = probe_address(l->cluster.bind);
-    char *program = text("%s/shardgate-tdsd", l->programs);
+    char *program = text("%s/shardgate-tdsd", l->beside);
     char *password = text("%s/secrets/tds", l->folder.data);
     size_t first = l->children.count;
     int rc = 0;
@@ -481,6 +483,7 @@ int main(int argc, char **argv)
     folder_close(&l.folder);
     cluster_clear(&l.cluster);
     free(l.config_path);
+    free(l.beside);
     free(l.programs);
     free(l.templates);
     free(l.url);
