@@ -186,7 +186,7 @@ static int connect_fail(struct db *db, struct err *e)
     size_t count = read_records(SQL_HANDLE_DBC, db->dbc, records);
 
     for (size_t i = 0; i < count; i++)
-        log_warning("database '%s': %s (%d)", db->config->server, records[i].message, records[i].number);
+        log_warning("database of shard '%s': %s (%d)", db->config->shard, records[i].message, records[i].number);
     disconnect(db);
     return dberror_set(records, count, DBERROR_CONNECT, db->config->shard, e);
 }
