@@ -548,7 +548,7 @@ static int finish_transaction(struct engine_session *s, int result)
 int engine_begin(struct engine_session *s)
 {
     start(s);
-    return finish_transaction(s, transaction_begin(s));
+    return finish_transaction(s, transaction_begin(s, "", 0));
 }
 
 int engine_commit(struct engine_session *s)

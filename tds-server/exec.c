@@ -220,12 +220,25 @@ static int assign_rows(struct run *r, struct plan *p, int more, int64_t *count)
     return more;
 }
 
+/* SERIALIZABLE and its like: nobody changes what a transaction has read. */
+static int hold_databases(struct engine_session *s, const struct plan *p)
+{
+    for (size_t i = 0; i < p->database_count; i++) {
+        struct attachment *a = connection_reuse(s, p->databases[i].id, p->databases[i].version);
+        if (a && transaction_hold(s, a) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Compiles and takes the first step, whose result goes to *more. -1 when it cannot even start. */
 static int start_select(struct run *r, const struct tsql_statement *st, struct plan *p, int *more)
 {
     struct engine_session *s = r->session;
     for (int tries = 0;; tries++) {
         if (exec_compile(s, r->batch, st, p) < 0)
+            return -1;
+        if (s->options.serializable && s->trancount > 0 && hold_databases(s, p) < 0)
             return -1;
         int result = exec_prepare(s, p->query.sql, &p->query.stmt);
         if (result == 0)
@@ -366,8 +379,9 @@ static int run_truncate(struct run *r, const struct tsql_statement *st, struct p
 
 static int run_begin(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
 {
-    (void)st, (void)p, (void)done;
-    return transaction_begin(r->session) != 0 ? stop(r) : 0;
+    (void)p, (void)done;
+    int result = transaction_begin(r->session, st->text.data, st->text.len);
+    return result != 0 && r->session->fault.number == 0 ? stop(r) : result;
 }
 
 static int run_commit(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)

@@ -15,6 +15,7 @@ struct fault_row {
 /* In the order of the numbers. */
 static const struct fault_row fault_rows[] = {
     {102, 15, 1, FAULT_ENDS_BATCH, "Incorrect syntax near '%s'."},
+    {103, 15, 4, FAULT_ENDS_BATCH, "The identifier that starts with '%s' is too long. Maximum length is 128."},
     {104, 15, 1, FAULT_ENDS_BATCH,
      "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator."},
     {105, 15, 1, FAULT_ENDS_BATCH, "Unclosed quotation mark after the character string '%s'."},

@@ -21,6 +21,7 @@
 
 #define RUNTIME_MAX_ATTACHED 8   /* SQLite allows 10 */
 #define RUNTIME_MAX_SAVEPOINTS 64
+#define RUNTIME_MAX_NAME 129     /* bytes of a transaction's or savepoint's name, the NUL included */
 #define RUNTIME_FIRST_SPID 51
 
 /* A database on a session's connection. */
@@ -69,12 +70,12 @@ struct engine_session {
     /* The transaction: @@TRANCOUNT, and SQLite's own, which begins with the first write. */
     unsigned trancount;
     uint64_t transaction; /* its descriptor */
+    char transaction_name[RUNTIME_MAX_NAME];
     bool writing;         /* SQLite's transaction is open */
     struct {
-        char name[64];
+        char name[RUNTIME_MAX_NAME];
     } savepoints[RUNTIME_MAX_SAVEPOINTS];
     size_t savepoint_count;
-    bool doomed; /* the client is to be told that the transaction is gone */
 
     struct session_options options;
     int64_t rowcount; /* @@ROWCOUNT */
@@ -107,13 +108,17 @@ void connection_close(struct engine_session *s);
 
 /* ---- transactions (transaction.c) ---- */
 
+/* Keeps others from writing to `a` until the transaction ends, and opens SQLite's transaction: what a statement reads stays
+ * as it is. -1: 1222, 1205, 911, cancelled. */
+int transaction_hold(struct engine_session *s, struct attachment *a) __attribute__((warn_unused_result));
 /* Starts a statement that writes to `a`: takes the writer's lock and opens SQLite's transaction and the statement's
  * savepoint. -1: 1222, 1205, cancelled. */
 int transaction_begin_write(struct engine_session *s, struct attachment *a) __attribute__((warn_unused_result));
 /* Ends it: keeps or undoes what the statement did; commits outside an explicit transaction. */
 int transaction_end_write(struct engine_session *s, bool keep) __attribute__((warn_unused_result));
 
-int transaction_begin(struct engine_session *s) __attribute__((warn_unused_result));
+/* `name` may be empty. */
+int transaction_begin(struct engine_session *s, const char *name, size_t len) __attribute__((warn_unused_result));
 int transaction_commit(struct engine_session *s) __attribute__((warn_unused_result));
 /* `name` empty, of the transaction or of a savepoint. */
 int transaction_rollback(struct engine_session *s, const char *name, size_t len) __attribute__((warn_unused_result));

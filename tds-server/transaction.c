@@ -120,11 +120,9 @@ static int commit(struct engine_session *s)
     return -1;
 }
 
-int transaction_begin_write(struct engine_session *s, struct attachment *a)
+int transaction_hold(struct engine_session *s, struct attachment *a)
 {
     struct store *store = s->engine->store;
-    if (s->trancount == 0 && s->options.implicit_transactions && transaction_begin(s) < 0)
-        return -1;
     if (!a->locked) {
         if (!store_pin_again(store, a->database))
             return fault_set(&s->fault, 911, a->database->name);
@@ -134,13 +132,21 @@ int transaction_begin_write(struct engine_session *s, struct attachment *a)
         }
         a->locked = true;
     }
-    if (!s->writing) {
-        s->writing = true;
-        if (run(s, "BEGIN") < 0) {
-            undo(s);
-            return -1;
-        }
-    }
+    if (s->writing)
+        return 0;
+    s->writing = true;
+    if (run(s, "BEGIN") == 0)
+        return 0;
+    undo(s);
+    return -1;
+}
+
+int transaction_begin_write(struct engine_session *s, struct attachment *a)
+{
+    if (s->trancount == 0 && s->options.implicit_transactions && transaction_begin(s, "", 0) < 0)
+        return -1;
+    if (transaction_hold(s, a) < 0)
+        return -1;
     return s->trancount > 0 ? run(s, "SAVEPOINT sg_statement") : 0;
 }
 
@@ -161,8 +167,21 @@ int transaction_end_write(struct engine_session *s, bool keep)
 
 /* ---- BEGIN, COMMIT, ROLLBACK, SAVE ---- */
 
-int transaction_begin(struct engine_session *s)
+/* Keeps a name; SQL Server looks at its first 32 characters. */
+static int keep_name(struct engine_session *s, char kept[RUNTIME_MAX_NAME], const char *name, size_t len)
 {
+    if (len >= RUNTIME_MAX_NAME)
+        return fault_set(&s->fault, 103, name);
+    if (len > 0)
+        memcpy(kept, name, len);
+    kept[len] = '\0';
+    return 0;
+}
+
+int transaction_begin(struct engine_session *s, const char *name, size_t len)
+{
+    if (s->trancount == 0 && keep_name(s, s->transaction_name, name, len) < 0)
+        return -1;
     if (++s->trancount > 1)
         return 0;
     s->transaction = ++s->engine->next_transaction;
@@ -197,6 +216,16 @@ static int find_savepoint(const struct engine_session *s, const char *name, size
     return -1;
 }
 
+/* What of the schema the transaction had changed may be undone now. */
+static int reload_changed(struct engine_session *s)
+{
+    for (size_t i = 0; i < s->attached_count; i++) {
+        if (s->attached[i].schema_changed && connection_reload(s, &s->attached[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int transaction_rollback(struct engine_session *s, const char *name, size_t len)
 {
     if (s->trancount == 0)
@@ -206,8 +235,10 @@ int transaction_rollback(struct engine_session *s, const char *name, size_t len)
         char sql[64];
         snprintf(sql, sizeof sql, "ROLLBACK TO sg_save_%d", savepoint);
         s->savepoint_count = (size_t)savepoint + 1;
-        return run(s, sql);
+        return run(s, sql) < 0 ? -1 : reload_changed(s);
     }
+    if (len > 0 && !collate_name_equal(s->transaction_name, strlen(s->transaction_name), name, len))
+        return fault_set(&s->fault, 6401, name);
     transaction_abandon(s);
     return 0;
 }
@@ -217,8 +248,10 @@ int transaction_save(struct engine_session *s, const char *name, size_t len)
     if (s->trancount == 0)
         return fault_set(&s->fault, 628);
     size_t i = s->savepoint_count;
-    if (i == RUNTIME_MAX_SAVEPOINTS || len >= sizeof s->savepoints[i].name)
-        return fault_set(&s->fault, FAULT_UNSUPPORTED, "so many or so long savepoints");
+    if (i == RUNTIME_MAX_SAVEPOINTS)
+        return fault_set(&s->fault, FAULT_UNSUPPORTED, "more than 64 savepoints");
+    if (keep_name(s, s->savepoints[i].name, name, len) < 0)
+        return -1;
     if (!s->writing) {
         s->writing = true;
         if (run(s, "BEGIN") < 0) {
@@ -230,8 +263,6 @@ int transaction_save(struct engine_session *s, const char *name, size_t len)
     snprintf(sql, sizeof sql, "SAVEPOINT sg_save_%zu", i);
     if (run(s, sql) < 0)
         return -1;
-    memcpy(s->savepoints[i].name, name, len);
-    s->savepoints[i].name[len] = '\0';
     s->savepoint_count++;
     return 0;
 }
