@@ -4,7 +4,9 @@
 
 #include "common/http.h"
 
-#define SYSTEM_PROBE_MS 1000 /* for a worker's answer to /health or /security-check: a hung one costs this */
+/* For a worker's answer to /health or /security-check: a hung one costs this. Long enough for a worker to find that its
+ * database hangs, which takes it 2 s, and to say so. */
+#define SYSTEM_PROBE_MS 2500
 
 /* http_route's handlers. */
 void system_metadata(struct http *h, void *thread);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEALTH_DEADLINE_US 2000000
+#define HEALTH_DEADLINE_US 1000000 /* of one that hangs the driver waits twice as long */
 
 /* ---- Rows --------------------------------------------------------------------------------------------------------- */
 
