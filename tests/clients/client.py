@@ -81,7 +81,7 @@ class CommandError(Exception):
 
 def run_command(command, text="", env=None, timeout=BUSY_S):
     r = subprocess.run(command, input=text.encode(), capture_output=True, timeout=timeout,
-                       env={**os.environ, "LC_ALL": "C.UTF-8", "TDSVER": "7.4", **(env or {})})
+                       env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
     return r.returncode, r.stdout.decode("utf-8", "surrogateescape"), r.stderr.decode("utf-8", "surrogateescape")
 
 
@@ -90,7 +90,7 @@ def freetds_conf(plan, folder):
     path = os.path.join(folder, "freetds.conf")
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"[global]\n\ttext size = 4294967295\n[shardgate]\n\thost = {plan['host']}\n\tport = {plan['port']}\n"
-                "\ttds version = 7.4\n\tclient charset = UTF-8\n\tencryption = off\n")
+                f"\ttds version = {plan['tds_version']}\n\tclient charset = UTF-8\n\tencryption = off\n")
     return path
 
 

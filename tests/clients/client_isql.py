@@ -26,7 +26,7 @@ class Isql(CommandLine):
         p = self.plan
         driver = glob.glob("/usr/lib/*/odbc/libtdsodbc.so")[0]
         connection = (f"DRIVER={driver};SERVER={p['host']};PORT={p['port']};UID={p['user']};PWD={password};DATABASE={database};"
-                      "TDS_Version=7.4;ClientCharset=UTF-8;Encryption=off")
+                      f"TDS_Version={p['tds_version']};ClientCharset=UTF-8;Encryption=off")
         command = ["isql", connection, "-k", "-b", "-v", "-x0x1f", "-e", "-L3000000"]
         status, out, err = client.run_command(command, "".join(sql.replace("\n", " ") + "\n" for sql in batches))
         failed = MESSAGE.findall(out + err)

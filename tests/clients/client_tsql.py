@@ -19,7 +19,7 @@ class Tsql(CommandLine):
         command = ["tsql", "-H", p["host"], "-p", str(p["port"]), "-U", p["user"], "-P", password, "-D", database, "-o", "fhq", "-t", freetds_text.SEPARATOR,
                    "-r", freetds_text.END]
         script = "".join(sql + "\ngo\n" for sql in batches)
-        status, out, err = client.run_command(command, script)
+        status, out, err = client.run_command(command, script, {"TDSVER": p["tds_version"]})
         for number, severity, text in MESSAGE.findall(err):
             if int(severity) > 10:
                 raise CommandError(int(number), text)

@@ -179,7 +179,8 @@ class Client(unittest.TestCase):
         cls.about = CASES["clients"][cls.name]
         cls.results, cls.broken = {}, None
         lacks = cls.about["lacks"]
-        plan = {"host": "127.0.0.1", "port": server.port, "user": "sa", "password": server.password, "database": "db_" + cls.name.lower().replace("-", "_"),
+        plan = {"host": "127.0.0.1", "port": server.port, "user": "sa", "password": server.password,
+                "database": "db_" + re.sub(r"\W", "_", cls.name.lower()), "tds_version": cls.about.get("tds_version", "7.4"),
                 **{k: CASES[k] for k in ("setup", "long_running", "results", "count", "bulk", "catalogue", "errors")},
                 "types": [{**{k: v for k, v in t.items() if k != "values"},
                            "read": allowed(t, lacks["read"]), "write": allowed(t, lacks.get("write", []))} for t in CASES["types"]]}
@@ -252,7 +253,7 @@ def define(name):
         values("write", t)
     for e in CASES["errors"]:
         method(f"error {e['number']}", Client.check_plain)
-    title = "Client_" + name.replace("-", "_")
+    title = "Client_" + re.sub(r"\W", "_", name)
     globals()[title] = type(title, (Client,), members)
     globals()[title].__module__ = __name__
 
