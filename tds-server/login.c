@@ -60,6 +60,23 @@ int login_read_prelogin(const void *data, size_t len, enum login_encryption *enc
     }
 }
 
+/* The table of MS-TDS 2.2.6.5. A client's REQUIRED means ON. */
+enum login_encryption login_choose_encryption(enum login_encryption wanted, bool offered, bool required)
+{
+    if (!offered) {
+        return ENCRYPTION_NOT_SUP;
+    }
+    if (wanted == ENCRYPTION_ON || wanted == ENCRYPTION_REQUIRED) {
+        return ENCRYPTION_ON;
+    }
+    return required ? ENCRYPTION_REQUIRED : wanted;
+}
+
+bool login_agrees(enum login_encryption wanted, enum login_encryption answered)
+{
+    return (wanted == ENCRYPTION_NOT_SUP) == (answered == ENCRYPTION_NOT_SUP) || wanted == ENCRYPTION_OFF;
+}
+
 void login_write_prelogin(enum login_encryption encryption, struct buf *out)
 {
     /* Each option: its number, where its data are, how long they are; then the data. The version comes first. */

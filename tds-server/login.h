@@ -22,6 +22,11 @@ enum login_encryption {
 /* What the client's PRELOGIN asks for; ENCRYPTION_NOT_SUP when it does not say. 0, or -1 when it is malformed. */
 int login_read_prelogin(const void *data, size_t len, enum login_encryption *encryption)
     __attribute__((warn_unused_result));
+/* What is answered to a client that wants this, by a server that has encryption or not, and insists on it or not. Of the
+ * answers only ENCRYPTION_NOT_SUP lets the connection go on without. */
+enum login_encryption login_choose_encryption(enum login_encryption wanted, bool offered, bool required);
+/* Can a connection go on, when the client wanted this and this was answered? If not the server ends it. */
+bool login_agrees(enum login_encryption wanted, enum login_encryption answered);
 /* Appends the answer. */
 void login_write_prelogin(enum login_encryption encryption, struct buf *out);
 

@@ -3,11 +3,13 @@
 #include "tds-server/engine.h"
 #include "tds-server/login.h"
 #include "tds-server/server.h"
+#include "tds-server/tls.h"
 #include "tds-server/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,11 +21,16 @@
 #define EXIT_USAGE  64 /* as in sysexits.h */
 #define EXIT_CONFIG 78
 
+enum encrypt { ENCRYPT_OFF, ENCRYPT_ALLOW, ENCRYPT_REQUIRE };
+
 struct options {
     const char *data;
     const char *bind;
     const char *user;
     const char *password_file;
+    const char *certificate; /* NULL: the one in the data folder, made at the first start */
+    const char *private_key; /* NULL like certificate */
+    enum encrypt encrypt;
     int port;
     int max_connections;
     bool durable;
@@ -32,14 +39,18 @@ struct options {
 static void usage(FILE *out)
 {
     fputs("usage: shardgate-tdsd --data DIR --port N --password-file FILE [--bind ADDRESS] [--user NAME]\n"
-          "                      [--max-connections N] [--no-sync]\n"
+          "                      [--max-connections N] [--no-sync] [--encrypt off|allow|require]\n"
+          "                      [--certificate FILE --private-key FILE]\n"
           "  --data DIR             the folder of the databases; made when it is absent\n"
           "  --port N               the TCP port; 0 takes any free one\n"
           "  --password-file FILE   the user's password is its first line\n"
           "  --bind ADDRESS         the numeric address to listen on (127.0.0.1)\n"
           "  --user NAME            the one user (sa)\n"
           "  --max-connections N    refuse more than these (1024)\n"
-          "  --no-sync              do not wait for the disk: faster, and a power cut can lose acknowledged writes\n",
+          "  --no-sync              do not wait for the disk: faster, and a power cut can lose acknowledged writes\n"
+          "  --encrypt WHEN         off: never; allow: as the client asks (default); require: refuse those that do not\n"
+          "  --certificate FILE     PEM, authorities behind it; default: one made at the first start, DIR/tls/cert.pem\n"
+          "  --private-key FILE     its key: PEM, without a passphrase\n",
           out);
 }
 
@@ -55,10 +66,28 @@ static bool parse_number(const char *text, int least, int most, int *out)
     return true;
 }
 
+static bool parse_encrypt(const char *text, enum encrypt *out)
+{
+    static const char *const names[] = {[ENCRYPT_OFF] = "off", [ENCRYPT_ALLOW] = "allow", [ENCRYPT_REQUIRE] = "require"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum encrypt)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Both files or none, and none for a server that does not encrypt. */
+static bool certificate_options_fit(const struct options *o)
+{
+    return (o->certificate == NULL) == (o->private_key == NULL) && (o->certificate == NULL || o->encrypt != ENCRYPT_OFF);
+}
+
 /* 0, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { DATA = 1, BIND, PORT, USER, PASSWORD_FILE, MAX_CONNECTIONS, NO_SYNC, HELP };
+    enum { DATA = 1, BIND, PORT, USER, PASSWORD_FILE, MAX_CONNECTIONS, NO_SYNC, ENCRYPT, CERTIFICATE, PRIVATE_KEY, HELP };
     static const struct option known[] = {
         {"data", required_argument, NULL, DATA},
         {"bind", required_argument, NULL, BIND},
@@ -67,11 +96,18 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"password-file", required_argument, NULL, PASSWORD_FILE},
         {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
         {"no-sync", no_argument, NULL, NO_SYNC},
+        {"encrypt", required_argument, NULL, ENCRYPT},
+        {"certificate", required_argument, NULL, CERTIFICATE},
+        {"private-key", required_argument, NULL, PRIVATE_KEY},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
-    *o = (struct options){
-        .bind = "127.0.0.1", .user = "sa", .port = -1, .max_connections = SERVER_MAX_CONNECTIONS, .durable = true};
+    *o = (struct options){.bind = "127.0.0.1",
+                          .user = "sa",
+                          .port = -1,
+                          .max_connections = SERVER_MAX_CONNECTIONS,
+                          .durable = true,
+                          .encrypt = ENCRYPT_ALLOW};
     bool good = true;
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -97,6 +133,15 @@ static int parse_options(int argc, char **argv, struct options *o)
         case NO_SYNC:
             o->durable = false;
             break;
+        case ENCRYPT:
+            good &= parse_encrypt(optarg, &o->encrypt);
+            break;
+        case CERTIFICATE:
+            o->certificate = optarg;
+            break;
+        case PRIVATE_KEY:
+            o->private_key = optarg;
+            break;
         case HELP:
             usage(stdout);
             exit(EXIT_SUCCESS);
@@ -104,7 +149,7 @@ static int parse_options(int argc, char **argv, struct options *o)
             good = false;
         }
     }
-    if (!good || optind != argc || o->data == NULL || o->password_file == NULL || o->port < 0 ||
+    if (!good || !certificate_options_fit(o) || optind != argc || o->data == NULL || o->password_file == NULL || o->port < 0 ||
         strlen(o->user) > LOGIN_TEXT_MAX) {
         usage(stderr);
         return EXIT_USAGE;
@@ -112,18 +157,23 @@ static int parse_options(int argc, char **argv, struct options *o)
     return 0;
 }
 
+static void warn_of_others(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        log_warning("%s: others than its owner may use this file", path);
+    }
+}
+
 /* The first line of the file. 0, or -1 with a message logged. */
 static int read_password(const char *path, char password[LOGIN_TEXT_BYTES + 1])
 {
-    struct stat about;
     FILE *f = fopen(path, "re");
     if (f == NULL) {
         log_error("%s: %s", path, strerror(errno));
         return -1;
     }
-    if (fstat(fileno(f), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        log_warning("%s: others than its owner may use this file", path);
-    }
+    warn_of_others(path);
     bool good = fgets(password, LOGIN_TEXT_BYTES + 1, f) != NULL;
     fclose(f);
     if (good) {
@@ -134,6 +184,29 @@ static int read_password(const char *path, char password[LOGIN_TEXT_BYTES + 1])
         return -1;
     }
     return 0;
+}
+
+/* Opens the certificate and key that are named, or those in the data folder, which are made when there are none.
+ * 0, or -1 with a message in `error`. */
+static int open_tls(const struct options *o, struct tls_context **out, struct buf *error)
+{
+    char folder[PATH_MAX];
+    char certificate[PATH_MAX + 16];
+    char private_key[PATH_MAX + 16];
+    if (o->certificate != NULL) {
+        warn_of_others(o->private_key);
+        return tls_context_open(o->certificate, o->private_key, out, error);
+    }
+    if (snprintf(folder, sizeof folder, "%s/tls", o->data) >= (int)sizeof folder) {
+        buf_printf(error, "%s: the path is too long", o->data);
+        return -1;
+    }
+    snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
+    snprintf(private_key, sizeof private_key, "%s/key.pem", folder);
+    if (tls_certificate_make(folder, error) != 0) {
+        return -1;
+    }
+    return tls_context_open(certificate, private_key, out, error);
 }
 
 /* Says where the server listens: to the log, and on standard output for who started it. */
@@ -147,7 +220,7 @@ static void announce(const struct options *o, int port)
 /* Serves until SIGTERM or SIGINT comes. Returns the exit status. */
 static int serve(const struct options *o, const char *password, const sigset_t *stop_signals)
 {
-    struct session_settings settings = {.user = o->user, .password = password};
+    struct session_settings settings = {.user = o->user, .password = password, .tls_required = o->encrypt == ENCRYPT_REQUIRE};
     struct server *server = NULL;
     struct buf error;
     int status = EXIT_FAILURE;
@@ -156,6 +229,12 @@ static int serve(const struct options *o, const char *password, const sigset_t *
 
     if (engine_open(o->data, o->durable, &settings.engine, &error) != 0) {
         log_error("%s", buf_text(&error));
+        goto out;
+    }
+    /* After the engine is open: the folder is there, and no other server's. */
+    if (o->encrypt != ENCRYPT_OFF && open_tls(o, &settings.tls, &error) != 0) {
+        log_error("%s", buf_text(&error));
+        status = EXIT_CONFIG;
         goto out;
     }
     if (watch_start(&settings.watch) != 0) {
@@ -186,6 +265,7 @@ out:
     }
     server_free(server);
     watch_stop(settings.watch);
+    tls_context_free(settings.tls);
     if (settings.engine != NULL) {
         engine_close(settings.engine);
     }

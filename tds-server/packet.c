@@ -96,9 +96,23 @@ enum packet_result packet_read_message(struct packet_stream *s, size_t max, stru
     }
 }
 
+/* The byte after the last message, when it is here; else -1. */
+static int next_byte(const struct packet_stream *s)
+{
+    if (s->input_end > s->input_at) {
+        return s->input[s->input_at];
+    }
+    return s->transport->peek != NULL ? s->transport->peek(s->transport) : -1;
+}
+
 bool packet_has_attention(const struct packet_stream *s)
 {
-    return s->input_end > s->input_at && s->input[s->input_at] == PACKET_ATTENTION;
+    return next_byte(s) == PACKET_ATTENTION;
+}
+
+bool packet_has_input(const struct packet_stream *s)
+{
+    return next_byte(s) >= 0;
 }
 
 /* --- out --- */

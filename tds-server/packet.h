@@ -76,6 +76,8 @@ enum packet_result packet_read_message(struct packet_stream *s, size_t max, stru
 
 /* Has an attention been read together with the message before it? The socket shows it no more. */
 bool packet_has_attention(const struct packet_stream *s);
+/* Has anything been read beyond the last message? */
+bool packet_has_input(const struct packet_stream *s);
 
 /* Tokens are appended to s->pending. This sends what fills whole packets, once it is worth a system call. 0, or -1 when
  * the client cannot be reached. */

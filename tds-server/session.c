@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define ARENA_MAX   (MESSAGE_MAX * 3) /* UTF-16 grows by half as UTF-8, Windows-1252 at most threefold */
+#define TLS_ERROR_TEXT_MAX 1024
 #define KEEP_MEMORY ((size_t)256 << 10)
 #define LANGUAGE    "us_english"
 
@@ -23,6 +24,9 @@ enum { INFO_DATABASE = 5701, INFO_LANGUAGE = 5703 };
 struct session {
     const struct session_settings *settings;
     const char *refusal; /* for the login; NULL when it may succeed */
+    struct transport *socket;
+    struct tls *tls;     /* NULL while nothing is encrypted */
+    bool tls_login_only; /* ... and after the login nothing will be */
     struct packet_stream stream;
     struct message message;
     struct answer answer;
@@ -58,22 +62,57 @@ static bool equal_in_constant_time(const char *given, const char *expected)
     return difference == 0;
 }
 
-/* Answers PRELOGIN. 0, or -1: the client wants what there is not. */
+/* Shakes hands; what follows is encrypted. 0, or -1: the connection ends. */
+static int start_tls(struct session *s)
+{
+    struct buf error;
+    int result = -1;
+    buf_init(&error, TLS_ERROR_TEXT_MAX);
+    if (packet_has_input(&s->stream)) { /* nobody may slip a login in before the handshake */
+        buf_append_text(&error, "the client did not wait for the answer to its PRELOGIN");
+    } else if (tls_accept(s->settings->tls, s->socket, &s->tls, &error) == 0) {
+        s->stream.transport = tls_transport(s->tls);
+        result = 0;
+    }
+    if (result != 0) {
+        log_warning("a client was refused: no encryption was agreed on: %s", buf_text(&error));
+    }
+    buf_clear(&error);
+    return result;
+}
+
+/* After a login that alone was encrypted: goes on in the clear. 0, or -1: the client sent more than the login. */
+static int end_tls(struct session *s)
+{
+    if (packet_has_input(&s->stream)) {
+        return -1;
+    }
+    s->stream.transport = s->socket;
+    tls_free(s->tls);
+    s->tls = NULL;
+    return 0;
+}
+
+/* Answers PRELOGIN, and shakes hands when encryption is agreed on. 0, or -1: the connection ends. */
 static int answer_prelogin(struct session *s)
 {
     enum login_encryption wanted;
     if (login_read_prelogin(s->message.data.data, s->message.data.len, &wanted) != 0) {
         return -1;
     }
-    login_write_prelogin(ENCRYPTION_NOT_SUP, answer_token(&s->answer));
+    enum login_encryption answered = login_choose_encryption(wanted, s->settings->tls != NULL, s->settings->tls_required);
+    login_write_prelogin(answered, answer_token(&s->answer));
     if (packet_finish(&s->stream) != 0) {
         return -1;
     }
-    if (wanted == ENCRYPTION_ON || wanted == ENCRYPTION_REQUIRED) {
-        log_warning("a client was refused: it requires encryption, which this server does not offer");
+    if (!login_agrees(wanted, answered)) {
+        log_warning("a client was refused: %s", answered == ENCRYPTION_NOT_SUP
+                                                    ? "it requires encryption, which this server does not offer"
+                                                    : "this server requires encryption, which it does not offer");
         return -1;
     }
-    return 0;
+    s->tls_login_only = answered == ENCRYPTION_OFF;
+    return answered == ENCRYPTION_NOT_SUP ? 0 : start_tls(s);
 }
 
 /* Opens the engine's session for a client whose login was read. 0, or -1 with the error written. */
@@ -81,6 +120,11 @@ static int admit(struct session *s, const struct login *l)
 {
     if (s->refusal != NULL) {
         answer_message(&s->answer, ERROR_TOO_MANY_CONNECTIONS, 20, 1, s->refusal);
+        return -1;
+    }
+    if (s->settings->tls_required && s->tls == NULL) { /* the client sent no PRELOGIN */
+        log_warning("a client was refused: its login is not encrypted");
+        answer_message(&s->answer, ERROR_LOGIN_FAILED, 14, 1, "Login failed. This server requires encryption.");
         return -1;
     }
     if (l->integrated || l->federated) {
@@ -181,7 +225,7 @@ out:
 /* From the first byte to a session of the engine. 0, or -1: the connection ends. */
 static int log_in(struct session *s)
 {
-    s->stream.transport->deadline_ms = transport_now_ms() + SESSION_LOGIN_TIMEOUT_MS;
+    s->socket->deadline_ms = transport_now_ms() + SESSION_LOGIN_TIMEOUT_MS;
     bool greeted = false;
     for (;;) {
         if (packet_read_message(&s->stream, MESSAGE_LOGIN_MAX, &s->message) != PACKET_OK) {
@@ -193,8 +237,12 @@ static int log_in(struct session *s)
                 return -1;
             }
         } else if (s->message.type == PACKET_LOGIN7) {
+            if (s->tls_login_only && end_tls(s) != 0) {
+                return -1;
+            }
             int result = answer_login(s);
-            s->stream.transport->deadline_ms = 0;
+            s->socket->deadline_ms = 0;
+            s->watch.encrypted = s->tls != NULL;
             return result;
         } else {
             return -1;
@@ -353,6 +401,7 @@ void session_run(const struct session_settings *settings, struct transport *t, c
     }
     s->settings = settings;
     s->refusal = refusal;
+    s->socket = t;
     s->watch = (struct watch_entry){.fd = t->fd, .cancel = on_cancel, .arg = s};
     packet_stream_init(&s->stream, t);
     answer_init(&s->answer, &s->stream);
@@ -376,6 +425,10 @@ void session_run(const struct session_settings *settings, struct transport *t, c
     if (s->engine != NULL) {
         engine_session_close(s->engine);
     }
+    if (s->tls != NULL && !s->stream.broken) {
+        tls_say_end(s->tls);
+    }
+    tls_free(s->tls);
     packet_stream_clear(&s->stream);
     buf_clear(&s->message.data);
     answer_clear(&s->answer);

@@ -22,6 +22,7 @@ HOMES = {  # foreign header: where it may be included
     "sqlite3.h": ("tds-server/",),
     "utf8proc.h": ("tds-server/",),
     "gmp.h": ("tds-server/decimal.c",),
+    "openssl/": ("tds-server/tls.c", "tds-server/tls_certificate.c"),
 }
 # The wire half of tds-server knows no SQLite, and the parser neither.
 NO_SQLITE = re.compile(r"tds-server/(packet|token|wiretype|login|rpc|session|transport|tsql_\w+)\.[ch]")
