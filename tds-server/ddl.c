@@ -148,7 +148,7 @@ int ddl_find_column(const struct new_table *t, struct tsql_text name)
     return -1;
 }
 
-static bool can_be_key(const struct sqltype *t)
+bool ddl_can_be_key(const struct sqltype *t)
 {
     return t->kind != SQLTYPE_TEXT && t->length != SQLTYPE_MAX;
 }
@@ -161,6 +161,18 @@ static int add_index(struct ddl *d, struct new_table *t, const struct tsql_const
     x->clustered = k->clustered || (primary && !k->nonclustered);
     if (primary && t->primary >= 0)
         return fault_set(&d->s->fault, 8110, t->name.data);
+    for (const struct cat_index *old = t->old ? t->old->indexes : NULL; old; old = old->next) {
+        if (primary && old->kind == CAT_PRIMARY_KEY)
+            return fault_set(&d->s->fault, 1779, t->name.data);
+        if (old->id == 1 && k->clustered)
+            return fault_set(&d->s->fault, 8112, t->name.data);
+        x->clustered &= old->id != 1;
+    }
+    for (size_t i = 0; i < t->index_count; i++) {
+        if (t->indexes[i].clustered && k->clustered)
+            return fault_set(&d->s->fault, 8112, t->name.data);
+        x->clustered &= !t->indexes[i].clustered;
+    }
     if (!k->columns)
         x->columns[x->count++] = place;
     for (const struct tsql_word *w = k->columns; w; w = w->next) {
@@ -178,9 +190,9 @@ static int add_index(struct ddl *d, struct new_table *t, const struct tsql_const
     }
     for (size_t i = 0; i < x->count; i++) {
         struct new_column *c = &t->columns[x->columns[i]];
-        if (!can_be_key(&c->def->type.type))
+        if (!ddl_can_be_key(&c->def->type.type))
             return fault_set(&d->s->fault, 1919, c->def->name.data, t->name.data);
-        if (primary && c->def->null_given)
+        if (primary && (c->def->null_given || (c->nullable && x->columns[i] < t->old_count)))
             return fault_set(&d->s->fault, 8111, t->name.data);
         if (primary)
             c->nullable = false;
@@ -238,12 +250,12 @@ static int plan_column(struct ddl *d, struct new_table *t, size_t i)
     return 0;
 }
 
-static size_t count_constraints(const struct tsql_create_table *tree)
+static size_t count_constraints(const struct tsql_column_def *columns, const struct tsql_constraint *constraints)
 {
     size_t n = 0;
-    for (const struct tsql_constraint *k = tree->constraints; k; k = k->next)
+    for (const struct tsql_constraint *k = constraints; k; k = k->next)
         n++;
-    for (const struct tsql_column_def *c = tree->columns; c; c = c->next) {
+    for (const struct tsql_column_def *c = columns; c; c = c->next) {
         for (const struct tsql_constraint *k = c->constraints; k; k = k->next)
             n++;
     }
@@ -251,57 +263,94 @@ static size_t count_constraints(const struct tsql_create_table *tree)
 }
 
 /* After all columns and keys: a key may refer to the table itself. */
-static int plan_foreign_keys(struct ddl *d, const struct tsql_create_table *tree, struct new_table *t)
+static int plan_foreign_keys(struct ddl *d, const struct tsql_constraint *constraints, struct new_table *t)
 {
-    for (size_t i = 0; i < t->column_count; i++) {
+    for (size_t i = t->old_count; i < t->column_count; i++) {
         for (const struct tsql_constraint *k = t->columns[i].def->constraints; k; k = k->next) {
             if (k->kind == TSQL_FOREIGN_KEY && ddl_plan_foreign_key(d, t, k, i) < 0)
                 return -1;
         }
     }
-    for (const struct tsql_constraint *k = tree->constraints; k; k = k->next) {
+    for (const struct tsql_constraint *k = constraints; k; k = k->next) {
         if (k->kind == TSQL_FOREIGN_KEY && ddl_plan_foreign_key(d, t, k, 0) < 0)
             return -1;
     }
     return 0;
 }
 
-static int plan_table(struct ddl *d, const struct tsql_create_table *tree, struct new_table *t)
+/* The columns that are there already, as if they had just been defined. */
+static void take_old_columns(struct new_table *t, int *last_id)
 {
-    t->name = tree->table.name;
-    t->primary = -1;
-    size_t count = 0;
-    for (const struct tsql_column_def *c = tree->columns; c; c = c->next)
+    for (size_t i = 0; i < t->old_count; i++) {
+        const struct cat_column *c = &t->old->columns[i];
+        t->old_columns[i] = (struct tsql_column_def){.name = c->name, .type = {.type = c->type}, .identity = c->identity};
+        t->columns[i] = (struct new_column){.id = c->id, .def = &t->old_columns[i], .collation = c->collation, .collation_name = c->collation_name,
+                                            .nullable = c->nullable, .default_sql = c->default_sql};
+        *last_id = c->id > *last_id ? c->id : *last_id;
+    }
+}
+
+int ddl_plan_table(struct ddl *d, struct tsql_text name, const struct cat_table *old, const struct tsql_column_def *columns,
+                   const struct tsql_constraint *constraints, struct new_table *t)
+{
+    size_t count = old ? old->column_count : 0, keys = count_constraints(columns, constraints);
+    int last_id = 0;
+    *t = (struct new_table){.name = name, .old = old, .old_count = count, .primary = -1};
+    for (const struct tsql_column_def *c = columns; c; c = c->next)
         count++;
     if (count > CATALOGUE_MAX_COLUMNS)
         return fault_set(&d->s->fault, 1702, "", t->name.data, CATALOGUE_MAX_COLUMNS);
-    t->columns = calloc(count, sizeof *t->columns);
-    t->indexes = calloc(count_constraints(tree) + 1, sizeof *t->indexes);
-    t->foreign_keys = calloc(count_constraints(tree) + 1, sizeof *t->foreign_keys);
-    if (!t->columns || !t->indexes || !t->foreign_keys)
+    t->columns = calloc(count + 1, sizeof *t->columns);
+    t->old_columns = calloc(t->old_count + 1, sizeof *t->old_columns);
+    t->indexes = calloc(keys + 1, sizeof *t->indexes);
+    t->foreign_keys = calloc(keys + 1, sizeof *t->foreign_keys);
+    if (!t->columns || !t->old_columns || !t->indexes || !t->foreign_keys)
         return fault_set(&d->s->fault, FAULT_MEMORY);
-    for (const struct tsql_column_def *c = tree->columns; c; c = c->next) {
-        buf_init(&t->columns[t->column_count].default_text, DDL_MAX_SQL);
-        t->columns[t->column_count++].def = c;
+    take_old_columns(t, &last_id);
+    t->column_count = t->old_count;
+    for (const struct tsql_column_def *c = columns; c; c = c->next) {
+        struct new_column *made = &t->columns[t->column_count++];
+        buf_init(&made->default_text, DDL_MAX_SQL);
+        made->def = c;
+        made->id = ++last_id;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = t->old_count; i < count; i++) {
         if (plan_column(d, t, i) < 0)
             return -1;
     }
-    for (const struct tsql_constraint *k = tree->constraints; k; k = k->next) {
+    for (const struct tsql_constraint *k = constraints; k; k = k->next) {
         if ((k->kind == TSQL_PRIMARY_KEY || k->kind == TSQL_UNIQUE) && add_index(d, t, k, 0) < 0)
             return -1;
     }
-    return plan_foreign_keys(d, tree, t);
+    return plan_foreign_keys(d, constraints, t);
+}
+
+void ddl_forget_plan(struct new_table *t)
+{
+    for (size_t i = t->old_count; i < t->column_count; i++)
+        buf_clear(&t->columns[i].default_text);
+    free(t->columns);
+    free(t->old_columns);
+    free(t->indexes);
+    free(t->foreign_keys);
 }
 
 /* The primary key that is SQLite's row number: one ascending integer column. */
 static bool is_rowid(const struct new_table *t, size_t column)
 {
-    if (t->primary < 0)
+    if (t->primary < 0 || t->old)
         return false;
     const struct new_index *x = &t->indexes[t->primary];
     return x->count == 1 && x->columns[0] == column && typing_class(t->columns[column].def->type.type.kind) == TYPE_INTEGER;
+}
+
+void ddl_write_column(const struct new_column *c, struct buf *sql)
+{
+    buf_printf(sql, "c%d", c->id);
+    if (typing_class(c->def->type.type.kind) == TYPE_STRING)
+        buf_printf(sql, " COLLATE %s", functions_collation[c->collation]);
+    else if (c->def->type.type.kind == SQLTYPE_DATETIMEOFFSET)
+        buf_append_text(sql, " COLLATE " FUNCTIONS_COLLATION_OFFSET);
 }
 
 static int create_sqlite_table(struct ddl *d, const struct new_table *t, int64_t id)
@@ -310,14 +359,9 @@ static int create_sqlite_table(struct ddl *d, const struct new_table *t, int64_t
     buf_init(&sql, DDL_MAX_SQL);
     buf_printf(&sql, "CREATE TABLE $t%lld (", (long long)id);
     for (size_t i = 0; i < t->column_count; i++) {
-        const struct new_column *c = &t->columns[i];
-        buf_printf(&sql, "%sc%zu", i > 0 ? ", " : "", i + 1);
-        if (typing_class(c->def->type.type.kind) == TYPE_STRING)
-            buf_printf(&sql, " COLLATE %s", functions_collation[c->collation]);
-        else if (c->def->type.type.kind == SQLTYPE_DATETIMEOFFSET)
-            buf_append_text(&sql, " COLLATE " FUNCTIONS_COLLATION_OFFSET);
-        else if (is_rowid(t, i))
-            buf_append_text(&sql, " INTEGER PRIMARY KEY");
+        buf_append_text(&sql, i > 0 ? ", " : "");
+        ddl_write_column(&t->columns[i], &sql);
+        buf_append_text(&sql, is_rowid(t, i) ? " INTEGER PRIMARY KEY" : "");
     }
     ddl_write_foreign_keys(t, id, &sql);
     buf_append_char(&sql, ')');
@@ -326,73 +370,16 @@ static int create_sqlite_table(struct ddl *d, const struct new_table *t, int64_t
     return result;
 }
 
-/* SQL Server lets one NULL into a unique key, SQLite any number: a second index over the rows that hold NULLs. */
-static int create_null_index(struct ddl *d, int64_t table, int64_t index, size_t count, const int *columns, const bool *nullable)
-{
-    struct buf sql, where;
-    bool any = false;
-    buf_init(&sql, DDL_MAX_SQL);
-    buf_init(&where, DDL_MAX_SQL);
-    buf_printf(&sql, "CREATE UNIQUE INDEX $n%lld_%lld ON t%lld (", (long long)table, (long long)index, (long long)table);
-    for (size_t i = 0; i < count; i++) {
-        if (nullable[i]) {
-            buf_printf(&where, "%sc%d IS NULL", any ? " OR " : "", columns[i]);
-            any = true;
-        }
-        buf_printf(&sql, "%sc%d IS NULL, ifnull(c%d, 0)", i > 0 ? ", " : "", columns[i], columns[i]);
-    }
-    buf_printf(&sql, ") WHERE %s", buf_text(&where));
-    int result = 0;
-    if (buf_status(&sql) < 0)
-        result = fault_set(&d->s->fault, FAULT_MEMORY);
-    else if (any)
-        result = ddl_run(d, buf_text(&sql), "");
-    buf_clear(&sql);
-    buf_clear(&where);
-    return result;
-}
-
-/* Makes an index in SQLite; SQLITE_CONSTRAINT_UNIQUE when rows are equal already. */
-static int create_sqlite_index(struct ddl *d, int64_t table, int64_t index, bool unique, size_t count, const int *columns,
-                               const bool *descending, const bool *nullable)
-{
-    struct buf sql;
-    buf_init(&sql, DDL_MAX_SQL);
-    buf_printf(&sql, "CREATE %sINDEX $i%lld_%lld ON t%lld (", unique ? "UNIQUE " : "", (long long)table, (long long)index, (long long)table);
-    for (size_t i = 0; i < count; i++)
-        buf_printf(&sql, "%sc%d%s", i > 0 ? ", " : "", columns[i], descending[i] ? " DESC" : "");
-    buf_append_char(&sql, ')');
-    int result = buf_status(&sql) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY) : ddl_run(d, buf_text(&sql), "");
-    buf_clear(&sql);
-    if (result == 0 && unique)
-        result = create_null_index(d, table, index, count, columns, nullable);
-    return result;
-}
-
-static int record_index(struct ddl *d, int64_t table, int64_t index, struct tsql_text name, enum cat_index_kind kind, bool unique,
-                        bool rowid, bool clustered, size_t count, const int *columns, const bool *descending)
-{
-    if (ddl_run(d, "INSERT INTO $sg_index (object_id, index_id, name, kind, is_unique, is_rowid, clustered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                "iitiiii", table, index, name, (int64_t)kind, (int64_t)unique, (int64_t)rowid, (int64_t)clustered) != 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (ddl_run(d, "INSERT INTO $sg_index_column (object_id, index_id, ordinal, column_id, descending) VALUES (?1, ?2, ?3, ?4, ?5)", "iiiii",
-                    table, index, (int64_t)i + 1, (int64_t)columns[i], (int64_t)descending[i]) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int record_columns(struct ddl *d, const struct new_table *t, int64_t id)
 {
-    for (size_t i = 0; i < t->column_count; i++) {
+    for (size_t i = t->old_count; i < t->column_count; i++) {
         const struct new_column *c = &t->columns[i];
         const struct sqltype *type = &c->def->type.type;
         if (ddl_run(d,
                     "INSERT INTO $sg_column (object_id, column_id, position, name, kind, length, precision, scale, collation, "
                     "collation_name, nullable, identity, seed, increment, default_sql) "
                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-                    "iiitiiiiitiiiit", id, (int64_t)i + 1, (int64_t)i + 1, c->def->name, (int64_t)type->kind, (int64_t)type->length,
+                    "iiitiiiiitiiiit", id, (int64_t)c->id, (int64_t)i + 1, c->def->name, (int64_t)type->kind, (int64_t)type->length,
                     (int64_t)type->precision, (int64_t)type->scale, (int64_t)c->collation, c->collation_name, (int64_t)c->nullable,
                     (int64_t)c->def->identity, c->def->identity_seed, c->def->identity_increment, c->default_sql) != 0)
             return -1;
@@ -401,25 +388,25 @@ static int record_columns(struct ddl *d, const struct new_table *t, int64_t id)
             char made[160];
             struct tsql_text name;
             if (k->kind == TSQL_DEFAULT_CONSTRAINT &&
-                ddl_add_constraint(d, k->name, "DF", t->name, c->def->name, id, "D", c->default_sql, (int64_t)i + 1, &object, made, &name) < 0)
+                ddl_add_constraint(d, k->name, "DF", t->name, c->def->name, id, "D", c->default_sql, (int64_t)c->id, &object, made, &name) < 0)
                 return -1;
         }
     }
     return 0;
 }
 
-static int record_check(struct ddl *d, const struct new_table *t, int64_t id, const struct tsql_constraint *k, size_t column)
+static int record_check(struct ddl *d, const struct new_table *t, int64_t id, const struct tsql_constraint *k, const struct new_column *of)
 {
     struct buf text;
-    int64_t object;
+    int64_t object, column = of ? of->id : 0;
     char made[160];
     struct tsql_text name, none = {"", 0};
     buf_init(&text, DDL_MAX_SQL);
     tsql_print_expr(k->value, &text);
     struct tsql_text definition = {buf_text(&text), text.len};
-    struct tsql_text column_name = column > 0 ? t->columns[column - 1].def->name : none;
+    struct tsql_text column_name = of ? of->def->name : none;
     int result = buf_status(&text) < 0 ? fault_set(&d->s->fault, FAULT_MEMORY)
-                                       : ddl_add_constraint(d, k->name, "CK", t->name, column_name, id, "C", definition, (int64_t)column, &object, made, &name);
+                                       : ddl_add_constraint(d, k->name, "CK", t->name, column_name, id, "C", definition, column, &object, made, &name);
     buf_clear(&text);
     return result;
 }
@@ -428,6 +415,8 @@ static int record_indexes(struct ddl *d, const struct new_table *t, int64_t id)
 {
     /* The clustered index is number 1. */
     int64_t next = 2;
+    for (const struct cat_index *x = t->old ? t->old->indexes : NULL; x; x = x->next)
+        next = x->id >= next ? x->id + 1 : next;
     for (size_t i = 0; i < t->index_count; i++) {
         const struct new_index *x = &t->indexes[i];
         int columns[CATALOGUE_MAX_KEY];
@@ -437,34 +426,34 @@ static int record_indexes(struct ddl *d, const struct new_table *t, int64_t id)
         struct tsql_text name, none = {"", 0};
         bool primary = x->kind == CAT_PRIMARY_KEY;
         for (size_t j = 0; j < x->count; j++) {
-            columns[j] = (int)x->columns[j] + 1;
+            columns[j] = t->columns[x->columns[j]].id;
             nullable[j] = t->columns[x->columns[j]].nullable;
         }
         bool rowid = primary && x->count == 1 && is_rowid(t, x->columns[0]);
         if (ddl_add_constraint(d, x->name, primary ? "PK" : "UQ", t->name, none, id, primary ? "PK" : "UQ", none, 0, &object, made, &name) < 0 ||
-            record_index(d, id, index, name, x->kind, true, rowid, x->clustered, x->count, columns, x->descending) < 0)
+            ddl_record_index(d, id, index, name, x->kind, true, rowid, x->clustered, x->count, columns, x->descending) < 0)
             return -1;
-        if (!rowid && create_sqlite_index(d, id, index, true, x->count, columns, x->descending, nullable) != 0)
+        int made_index = rowid ? 0 : ddl_make_index(d, id, index, true, x->count, columns, x->descending, nullable);
+        if (made_index == SQLITE_CONSTRAINT_UNIQUE && t->old)
+            return ddl_duplicate_fault(d, t->old, name, x->count, columns);
+        if (made_index != 0)
             return -1;
     }
     return 0;
 }
 
-static int write_table(struct ddl *d, const struct tsql_create_table *tree, const struct new_table *t)
+int ddl_record_table(struct ddl *d, const struct new_table *t, int64_t id, const struct tsql_constraint *constraints)
 {
-    int64_t id;
-    struct tsql_text none = {"", 0};
-    if (add_object(d, t->name, 0, "U", none, 0, false, &id) < 0 || record_columns(d, t, id) < 0 || create_sqlite_table(d, t, id) < 0 ||
-        record_indexes(d, t, id) < 0)
+    if (record_columns(d, t, id) < 0 || record_indexes(d, t, id) < 0)
         return -1;
-    for (size_t i = 0; i < t->column_count; i++) {
+    for (size_t i = t->old_count; i < t->column_count; i++) {
         for (const struct tsql_constraint *k = t->columns[i].def->constraints; k; k = k->next) {
-            if (k->kind == TSQL_CHECK && record_check(d, t, id, k, i + 1) < 0)
+            if (k->kind == TSQL_CHECK && record_check(d, t, id, k, &t->columns[i]) < 0)
                 return -1;
         }
     }
-    for (const struct tsql_constraint *k = tree->constraints; k; k = k->next) {
-        if (k->kind == TSQL_CHECK && record_check(d, t, id, k, 0) < 0)
+    for (const struct tsql_constraint *k = constraints; k; k = k->next) {
+        if (k->kind == TSQL_CHECK && record_check(d, t, id, k, NULL) < 0)
             return -1;
     }
     return ddl_record_foreign_keys(d, t, id);
@@ -473,25 +462,27 @@ static int write_table(struct ddl *d, const struct tsql_create_table *tree, cons
 int ddl_create_table(struct engine_session *s, const struct tsql_create_table *tree)
 {
     struct ddl d;
-    struct new_table t = {0};
+    struct new_table t;
+    struct tsql_text none = {"", 0};
+    int64_t id;
     if (tree->table.name.data[0] == '#')
         return fault_set(&s->fault, FAULT_UNSUPPORTED, "a temporary table");
     if (ddl_open(&d, s, &tree->table) < 0)
         return -1;
-    int result = plan_table(&d, tree, &t);
+    int result = ddl_plan_table(&d, tree->table.name, NULL, tree->columns, tree->constraints, &t);
     if (result == 0)
-        result = write_table(&d, tree, &t);
-    for (size_t i = 0; i < t.column_count; i++)
-        buf_clear(&t.columns[i].default_text);
-    free(t.columns);
-    free(t.indexes);
-    free(t.foreign_keys);
+        result = add_object(&d, t.name, 0, "U", none, 0, false, &id);
+    if (result == 0)
+        result = create_sqlite_table(&d, &t, id);
+    if (result == 0)
+        result = ddl_record_table(&d, &t, id, tree->constraints);
+    ddl_forget_plan(&t);
     return ddl_close(&d, result);
 }
 
 /* ---- DROP TABLE ---- */
 
-static struct cat_table *find_table(struct ddl *d, struct tsql_text name)
+struct cat_table *ddl_find_table(struct ddl *d, struct tsql_text name)
 {
     return catalogue_table(d->a->catalogue, d->schema, name.data, name.len);
 }
@@ -526,7 +517,7 @@ int ddl_drop_table(struct engine_session *s, const struct tsql_drop_table *tree)
                 continue;
             return fault_set(&s->fault, 3701, "table", item->name.name.data);
         }
-        const struct cat_table *t = find_table(&d, item->name.name);
+        const struct cat_table *t = ddl_find_table(&d, item->name.name);
         int result = 0;
         if (t)
             result = drop_table(&d, t);
@@ -543,7 +534,7 @@ int ddl_truncate(struct engine_session *s, const struct tsql_name *name)
     struct ddl d;
     if (ddl_open(&d, s, name) < 0)
         return -1;
-    const struct cat_table *t = find_table(&d, name->name);
+    const struct cat_table *t = ddl_find_table(&d, name->name);
     int result;
     if (!t) {
         result = fault_set(&s->fault, 4701, name->name.data);
@@ -559,113 +550,4 @@ int ddl_truncate(struct engine_session *s, const struct tsql_name *name)
     if (transaction_end_write(s, result == 0) < 0)
         return -1;
     return result;
-}
-
-/* ---- indexes ---- */
-
-int ddl_create_index(struct engine_session *s, const struct tsql_create_index *tree)
-{
-    struct ddl d;
-    int columns[CATALOGUE_MAX_KEY];
-    bool descending[CATALOGUE_MAX_KEY], nullable[CATALOGUE_MAX_KEY];
-    size_t count = 0;
-    if (tree->where)
-        return fault_set(&s->fault, FAULT_UNSUPPORTED, "a filtered index");
-    if (ddl_open(&d, s, &tree->table) < 0)
-        return -1;
-    int result = -1;
-    int64_t index = 2;
-    const struct cat_table *t = find_table(&d, tree->table.name);
-    if (!t) {
-        fault_set(&s->fault, 1088, tree->table.name.data);
-        goto out;
-    }
-    for (const struct cat_index *x = t->indexes; x; x = x->next) {
-        if (collate_name_equal(x->name.data, x->name.len, tree->name.data, tree->name.len)) {
-            fault_set(&s->fault, 1913, tree->name.data, t->name.data);
-            goto out;
-        }
-        if (x->id >= index)
-            index = x->id + 1;
-    }
-    for (const struct tsql_word *w = tree->columns; w; w = w->next) {
-        const struct cat_column *c = catalogue_column(t, w->text.data, w->text.len);
-        if (!c) {
-            fault_set(&s->fault, 1911, w->text.data);
-            goto out;
-        }
-        if (!can_be_key(&c->type)) {
-            fault_set(&s->fault, 1919, c->name.data, t->name.data);
-            goto out;
-        }
-        if (count == CATALOGUE_MAX_KEY) {
-            fault_set(&s->fault, 1904, tree->name.data, t->name.data, (int)count + 1, "index");
-            goto out;
-        }
-        columns[count] = c->id;
-        nullable[count] = c->nullable;
-        descending[count++] = w->descending;
-    }
-    result = record_index(&d, t->id, index, tree->name, CAT_INDEX, tree->unique, false, tree->clustered, count, columns, descending);
-    if (result == 0)
-        result = create_sqlite_index(&d, t->id, index, tree->unique, count, columns, descending, nullable);
-    if (result == SQLITE_CONSTRAINT_UNIQUE)
-        result = fault_set(&s->fault, 1505, t->name.data, tree->name.data, "unknown");
-
-out:
-    return ddl_close(&d, result);
-}
-
-static int drop_index(struct ddl *d, const struct cat_table *t, const struct cat_index *x)
-{
-    char sql[96];
-    snprintf(sql, sizeof sql, "DROP INDEX IF EXISTS $n%d_%d", t->id, x->id);
-    if (ddl_run(d, sql, "") != 0)
-        return -1;
-    snprintf(sql, sizeof sql, "DROP INDEX $i%d_%d", t->id, x->id);
-    if (ddl_run(d, sql, "") != 0 ||
-        ddl_run(d, "DELETE FROM $sg_index WHERE object_id = ?1 AND index_id = ?2", "ii", (int64_t)t->id, (int64_t)x->id) != 0 ||
-        ddl_run(d, "DELETE FROM $sg_index_column WHERE object_id = ?1 AND index_id = ?2", "ii", (int64_t)t->id, (int64_t)x->id) != 0)
-        return -1;
-    return 0;
-}
-
-/* The foreign key that rests on this unique index; NULL: none. */
-static const struct cat_foreign_key *find_resting(const struct ddl *d, const struct cat_table *t, const struct cat_index *x)
-{
-    for (const struct cat_table *other = d->a->catalogue->tables; other && x->unique; other = other->next) {
-        for (const struct cat_foreign_key *k = other->foreign_keys; k; k = k->next) {
-            if (k->other == t->id && k->count == x->count && memcmp(k->other_columns, x->columns, x->count * sizeof *x->columns) == 0)
-                return k;
-        }
-    }
-    return NULL;
-}
-
-int ddl_drop_index(struct engine_session *s, const struct tsql_drop_index *tree)
-{
-    for (const struct tsql_drop_index_item *item = tree->items; item; item = item->next) {
-        struct ddl d;
-        if (ddl_open(&d, s, &item->table) < 0)
-            return -1;
-        const struct cat_table *t = find_table(&d, item->table.name);
-        const struct cat_index *x = t ? t->indexes : NULL;
-        while (x && !collate_name_equal(x->name.data, x->name.len, item->name.data, item->name.len))
-            x = x->next;
-        int result = 0;
-        const struct cat_foreign_key *resting;
-        char full[600];
-        snprintf(full, sizeof full, "%.280s.%.280s", item->table.name.data, item->name.data);
-        if (x && x->kind != CAT_INDEX)
-            result = fault_set(&s->fault, 3723, full, x->kind == CAT_PRIMARY_KEY ? "PRIMARY KEY" : "UNIQUE KEY");
-        else if (x && (resting = find_resting(&d, t, x)))
-            result = fault_set(&s->fault, 3725, x->name.data, catalogue_table_by_id(d.a->catalogue, resting->table)->name.data, resting->name.data);
-        else if (x)
-            result = drop_index(&d, t, x);
-        else if (!tree->if_exists)
-            result = fault_set(&s->fault, 3701, "index", full);
-        if (ddl_close(&d, result) < 0)
-            return -1;
-    }
-    return 0;
 }

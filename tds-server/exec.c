@@ -353,6 +353,12 @@ static int run_create_table(struct run *r, const struct tsql_statement *st, stru
     return ddl_create_table(r->session, st->create_table);
 }
 
+static int run_alter_table(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
+{
+    (void)p, (void)done;
+    return ddl_alter_table(r->session, st->alter_table);
+}
+
 static int run_drop_table(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
 {
     (void)p, (void)done;
@@ -466,6 +472,7 @@ static int (*const run_kind[])(struct run *r, const struct tsql_statement *st, s
     [TSQL_DROP_DATABASE] = run_drop_database,
     [TSQL_USE] = run_use,
     [TSQL_CREATE_TABLE] = run_create_table,
+    [TSQL_ALTER_TABLE] = run_alter_table,
     [TSQL_DROP_TABLE] = run_drop_table,
     [TSQL_CREATE_INDEX] = run_create_index,
     [TSQL_DROP_INDEX] = run_drop_index,

@@ -82,8 +82,12 @@ int exec_call(struct engine_session *s, const char *name, size_t len, struct eng
     __attribute__((warn_unused_result));
 int exec_execute(struct run *r, const struct tsql_exec *exec) __attribute__((warn_unused_result));
 
+/* Appends a value as messages show it: "abc", "0x01", "<NULL>". */
+void exec_append_value(struct buf *out, const struct value *v);
+
 /* ddl.c */
 int ddl_create_table(struct engine_session *s, const struct tsql_create_table *t) __attribute__((warn_unused_result));
+int ddl_alter_table(struct engine_session *s, const struct tsql_alter_table *a) __attribute__((warn_unused_result));
 int ddl_drop_table(struct engine_session *s, const struct tsql_drop_table *d) __attribute__((warn_unused_result));
 int ddl_create_index(struct engine_session *s, const struct tsql_create_index *x) __attribute__((warn_unused_result));
 int ddl_drop_index(struct engine_session *s, const struct tsql_drop_index *d) __attribute__((warn_unused_result));

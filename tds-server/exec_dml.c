@@ -33,7 +33,7 @@ static void name_table(struct writer *w)
     snprintf(w->table_name, sizeof w->table_name, "%.300s.%.700s", database, w->object_name);
 }
 
-static void append_value(struct buf *out, const struct value *v)
+void exec_append_value(struct buf *out, const struct value *v)
 {
     struct buf scratch;
     struct value text;
@@ -70,7 +70,7 @@ static void append_stored(struct writer *w, struct buf *out, int column, int64_t
         if (sqlite3_step(stmt) == SQLITE_ROW) {
             struct value v;
             cell_read_column(stmt, 0, &c->type, &v);
-            append_value(out, &v);
+            exec_append_value(out, &v);
         }
     }
     sqlite3_finalize(stmt);
@@ -112,7 +112,7 @@ static int duplicate_fault(struct writer *w, const struct value *values, int64_t
         if (i > 0)
             buf_append_text(&key, ", ");
         if (v)
-            append_value(&key, v);
+            exec_append_value(&key, v);
         else
             append_stored(w, &key, x->columns[i], row);
     }
@@ -143,7 +143,7 @@ static int convert_target(struct writer *w, size_t i, const struct value *in)
         buf_init(&shown, FAULT_MAX_TEXT);
         fault_clear(f);
         if (convert_value(in, &c->type, 0, CONVERT_CAST, &w->own[i], &cut, &ignored) == 0)
-            append_value(&shown, &cut);
+            exec_append_value(&shown, &cut);
         fault_set(f, 2628, w->table_name, c->name.data, buf_text(&shown));
         buf_clear(&shown);
     }
