@@ -181,6 +181,12 @@ static int stop(struct run *r)
     return fault_set(&r->session->fault, FAULT_CANCELLED);
 }
 
+/* The next row, unless SET ROWCOUNT says that these are enough. */
+static int next_row(struct engine_session *s, sqlite3_stmt *stmt, int64_t count)
+{
+    return s->options.row_limit > 0 && count >= s->options.row_limit ? 0 : exec_step(s, stmt);
+}
+
 /* `more` is what the first step said. The columns go first, also where there is an error instead of a row. */
 static int send_rows(struct run *r, struct plan_query *q, int more, int64_t *count)
 {
@@ -191,7 +197,7 @@ static int send_rows(struct run *r, struct plan_query *q, int more, int64_t *cou
         return fault_set(&s->fault, FAULT_MEMORY);
     if (s->sink.columns(s->sink.arg, q->columns, q->column_count) != 0)
         more = stop(r);
-    for (; more > 0; more = exec_step(s, q->stmt)) {
+    for (; more > 0; more = next_row(s, q->stmt, *count)) {
         for (size_t i = 0; i < q->column_count; i++)
             cell_read_column(q->stmt, (int)i, &q->columns[i].type, &values[i]);
         ++*count;
@@ -208,7 +214,7 @@ static int send_rows(struct run *r, struct plan_query *q, int more, int64_t *cou
 /* SELECT @a = …: the last row's values stay. */
 static int assign_rows(struct run *r, struct plan *p, int more, int64_t *count)
 {
-    for (; more > 0; more = exec_step(r->session, p->query.stmt)) {
+    for (; more > 0; more = next_row(r->session, p->query.stmt, *count)) {
         ++*count;
         for (size_t i = 0; i < p->query.column_count; i++) {
             struct value v;
@@ -288,6 +294,8 @@ static int run_write(struct run *r, const struct tsql_statement *st, struct plan
     struct attachment *a;
     int64_t count = 0;
     done->command = st->kind == TSQL_INSERT ? COMMAND_INSERT : st->kind == TSQL_UPDATE ? COMMAND_UPDATE : COMMAND_DELETE;
+    if (s->options.row_limit > 0)
+        return fault_set(&s->fault, FAULT_UNSUPPORTED, "a change of rows under SET ROWCOUNT");
     /* What cannot be compiled writes nothing and waits for nobody. */
     if (exec_compile(s, r->batch, st, p) < 0 || connection_use(s, name.data ? name.data : "", name.len, &a) < 0)
         return -1;

@@ -212,6 +212,14 @@ static void call_unprepare(struct procedures *p, struct rpc_call *call)
     write_status(p);
 }
 
+/* sp_cursoropen and the like. By this error drivers fall back to a cursor of their own. */
+static void call_cursor(struct procedures *p, struct rpc_call *call)
+{
+    (void)call;
+    answer_error(p->answer, ERROR_NO_CURSOR, 16, "Could not create an acceptable cursor: this server has none.");
+    write_status(p);
+}
+
 static void call_by_name(struct procedures *p, struct rpc_call *call)
 {
     if (strcasecmp(call->name, "sp_reset_connection") == 0) {
@@ -227,6 +235,9 @@ void procedures_call(struct procedures *p, struct rpc_call *call)
 {
     typedef void call_fn(struct procedures *p, struct rpc_call *call);
     static call_fn *const calls[] = {
+        [RPC_CURSOR] = call_cursor,           [RPC_CURSOR_OPEN] = call_cursor,    [RPC_CURSOR_PREPARE] = call_cursor,
+        [RPC_CURSOR_EXECUTE] = call_cursor,   [RPC_CURSOR_PREPEXEC] = call_cursor, [RPC_CURSOR_UNPREPARE] = call_cursor,
+        [RPC_CURSOR_FETCH] = call_cursor,     [RPC_CURSOR_OPTION] = call_cursor,  [RPC_CURSOR_CLOSE] = call_cursor,
         [RPC_EXECUTE_SQL] = call_execute_sql, [RPC_PREPARE] = call_prepare,     [RPC_EXECUTE] = call_execute,
         [RPC_PREPEXEC] = call_prepexec,       [RPC_UNPREPARE] = call_unprepare,
     };

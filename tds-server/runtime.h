@@ -44,6 +44,7 @@ struct engine {
 
 struct session_options {
     bool xact_abort, nocount, quoted_identifier, implicit_transactions;
+    int64_t row_limit; /* SET ROWCOUNT; 0: none */
     bool fmtonly; /* nothing runs: a query tells its columns alone */
     int lock_timeout_ms; /* -1: for ever */
     int datefirst;

@@ -123,7 +123,10 @@ static int set_language(struct run *r, const struct value *v)
 
 static int set_rowcount(struct run *r, const struct value *v)
 {
-    return v->integer == 0 ? 0 : fault_set(&r->session->fault, FAULT_UNSUPPORTED, "SET ROWCOUNT other than 0");
+    if (v->null || v->integer < 0)
+        return fault_set(&r->session->fault, 102, "SET ROWCOUNT");
+    r->session->options.row_limit = v->integer;
+    return 0;
 }
 
 static int set_nothing(struct run *r, const struct value *v)
