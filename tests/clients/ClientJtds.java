@@ -444,6 +444,35 @@ public class ClientJtds {
         }
     }
 
+    @SuppressWarnings("unchecked")
+    static Object generatedKey() throws SQLException {
+        Map<String, Object> about = (Map<String, Object>) plan.get("generated");
+        try (Connection c = open()) {
+            run(c, (String) about.get("create"));
+            try (PreparedStatement s = c.prepareStatement((String) about.get("insert"), Statement.RETURN_GENERATED_KEYS)) {
+                s.executeUpdate();
+                expect(rows(s.getGeneratedKeys()), "[[" + about.get("key") + "]]");
+            }
+            return expect(rows(c, (String) about.get("output")), "[[" + about.get("output_key") + "]]");
+        }
+    }
+
+    static Object databaseChange() throws SQLException {
+        try (Connection c = open()) {
+            c.setCatalog("reference");
+            expect(rows(c, "SELECT DB_NAME() AS name"), "[[reference]]");
+            return expect(c.getCatalog(), "reference");
+        }
+    }
+
+    static Object rowLimit() throws SQLException {
+        try (Connection c = open(); Statement s = c.createStatement()) {
+            s.setMaxRows(2);
+            expect(rows(s.executeQuery("SELECT d FROM dbo.digits ORDER BY d")), "[[0], [1]]");
+            return expect(rows(c, "SELECT COUNT(d) AS n FROM dbo.digits"), "[[10]]");
+        }
+    }
+
     static Object cancel() throws Exception {
         try (Connection c = open(); Statement s = c.createStatement()) {
             Thread canceller = new Thread(() -> {
@@ -515,6 +544,9 @@ public class ClientJtds {
         attempt("prepared", ClientJtds::prepared);
         attempt("cancel", ClientJtds::cancel);
         attempt("catalogue", ClientJtds::catalogue);
+        attempt("generated key", ClientJtds::generatedKey);
+        attempt("database change", ClientJtds::databaseChange);
+        attempt("row limit", ClientJtds::rowLimit);
         for (Map<String, Object> e : list(plan.get("errors")))
             attempt("error " + e.get("number"), () -> error(e));
     }

@@ -224,6 +224,18 @@ async function run(driver) {
     for (const [procedure, wanted] of [['sp_columns', about.columns], ['sp_pkeys', about.primary_key]])
       expect((await driver.call(c, procedure, 'table_name', about.table)).map(row => row[3]), wanted);
   }));
+  await attempt('generated key', () => once(async c => {
+    const about = plan.generated;
+    await driver.query(c, about.create, []);
+    expect(await rows(c, about.insert + '; SELECT CAST(SCOPE_IDENTITY() AS INT) AS id'), [[about.key]]);
+    expect(await rows(c, about.output), [[about.output_key]]);
+  }));
+  await attempt('database change', () => once(async c => {
+    await driver.query(c, 'USE reference', []);
+    expect(await rows(c, 'SELECT DB_NAME() AS name'), [['reference']]);
+    await driver.query(c, `USE ${plan.database}`, []);
+    expect(await rows(c, 'SELECT DB_NAME() AS name'), [[plan.database]]);
+  }));
   for (const e of plan.errors) {
     await attempt('error ' + e.number, () => once(async c => {
       await expectError(() => driver.query(c, e.sql, []), e.number, e.text);

@@ -210,7 +210,8 @@ class Library:
         for t in plan["types"]:
             report_rows("read " + t["name"], self.fresh, self.read, t)
             report_rows("write " + t["name"], self.fresh, self.write, t)
-        for check in ("commit", "rollback", "autocommit", "autocommit off", "result sets", "row count", "cancel", "bulk load", "catalogue"):
+        for check in ("commit", "rollback", "autocommit", "autocommit off", "result sets", "row count", "cancel", "bulk load", "catalogue", "generated key",
+                      "database change"):
             if hasattr(self, check.replace(" ", "_")):
                 attempt(check, self.fresh, getattr(self, check.replace(" ", "_")))
         for e in plan["errors"]:
@@ -337,6 +338,22 @@ class Library:
                 cursor.nextset()
             expect([row[3] for row in cursor.fetchall()], wanted)
             cursor.close()
+
+    def generated_key(self):
+        about = self.plan["generated"]
+        self.query(self.connection, about["create"])
+        cursor = self.connection.cursor()
+        cursor.execute(about["insert"])
+        cursor.execute("SELECT @@IDENTITY AS id")
+        expect(int(cursor.fetchone()[0]), about["key"])
+        cursor.close()
+        expect(self.query(self.connection, about["output"]), [[about["output_key"]]])
+
+    def database_change(self):
+        self.query(self.connection, "USE reference")
+        expect(self.query(self.connection, "SELECT DB_NAME() AS name"), [["reference"]])
+        self.query(self.connection, "USE " + self.plan["database"])
+        expect(self.query(self.connection, "SELECT DB_NAME() AS name"), [[self.plan["database"]]])
 
     def bulk_load(self):
         rows = [[id, name if self.bulk_names else None, amount] for id, name, amount in bulk_rows(self.plan)]

@@ -26,7 +26,7 @@ function parameterType(t) {
 async function open(database, password) {
   const pool = new sql.ConnectionPool({
     server: plan.host, port: plan.port, user: plan.user, password, database,
-    options: {encrypt: false, trustServerCertificate: true}, connectionTimeout: 20000, requestTimeout: 60000, pool: {max: 2},
+    options: {encrypt: false, trustServerCertificate: true}, connectionTimeout: 20000, requestTimeout: 60000, pool: {max: 1},
   });
   pool.on('error', () => {});
   try {

@@ -29,7 +29,8 @@ PYTHON = "/usr/bin/python3"  # Debian's: pymssql and python-tds are its packages
 JTDS = "/usr/share/java/jtds.jar"
 DRIVER_TIMEOUT_S = 600
 CHECKS = ["login", "wrong password", "unknown database", "schema", "commit", "rollback", "autocommit", "autocommit off", "result sets",
-          "row count", "prepared", "cancel", "bulk load", "catalogue"]
+          "row count", "prepared", "cancel", "bulk load", "catalogue", "generated key",
+          "database change", "row limit"]
 PASSED, PASSED_IN_PART, FAILED, NOT_OFFERED = "ok", "ok~", "FAIL", "."
 
 server = None
@@ -181,7 +182,7 @@ class Client(unittest.TestCase):
         lacks = cls.about["lacks"]
         plan = {"host": "127.0.0.1", "port": server.port, "user": "sa", "password": server.password,
                 "database": "db_" + re.sub(r"\W", "_", cls.name.lower()), "tds_version": cls.about.get("tds_version", "7.4"),
-                **{k: CASES[k] for k in ("setup", "long_running", "results", "count", "bulk", "catalogue", "errors")},
+                **{k: CASES[k] for k in ("setup", "generated", "long_running", "results", "count", "bulk", "catalogue", "errors")},
                 "types": [{**{k: v for k, v in t.items() if k != "values"},
                            "read": allowed(t, lacks["read"]), "write": allowed(t, lacks.get("write", []))} for t in CASES["types"]]}
         path = server.folder / (cls.name + ".json")
