@@ -226,7 +226,7 @@ static const struct {
     {404, "Not Found", "no_such_path", "no such path"},
     {405, "Method Not Allowed", "method_not_allowed", "no such method"},
     {408, "Request Timeout", "bad_request", "the request took too long to arrive"},
-    {411, "Length Required", "bad_json", "body: empty, a JSON object was expected at byte 0 (there is no Content-Length)"},
+    {411, "Length Required", "bad_json", "body: empty, a JSON object was expected at byte 0 (a POST needs a Content-Length; with curl: -d '')"},
     {413, "Content Too Large", "body_too_large", "body: too large"},
     {414, "URI Too Long", "bad_request", "the request's path is too long"},
     {417, "Expectation Failed", "bad_request", "no such expectation"},
