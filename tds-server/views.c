@@ -207,7 +207,7 @@ static const struct view_column key_column_usage[] = {
     {"TABLE_SCHEMA", NAME, SCHEMA_OF("o")},
     {"TABLE_NAME", NAME, "o.name"},
     {"COLUMN_NAME", NAME, "c.name"},
-    {"ORDINAL_POSITION", INT, "k.ordinal"},
+    {"ORDINAL_POSITION", INT, "x.ordinal"},
 };
 
 /* ---- sys ---- */
@@ -353,9 +353,11 @@ static const struct view views[] = {
     VIEW(INFORMATION, "TABLE_CONSTRAINTS", table_constraints,
          "$sg_object k JOIN $sg_object o ON o.object_id = k.parent_id WHERE k.type IN ('PK', 'UQ', 'C', 'F')", true),
     VIEW(INFORMATION, "KEY_COLUMN_USAGE", key_column_usage,
-         "$sg_index x JOIN $sg_index_column k ON k.object_id = x.object_id AND k.index_id = x.index_id "
-         "JOIN $sg_object o ON o.object_id = x.object_id JOIN $sg_column c ON c.object_id = x.object_id AND c.column_id = k.column_id "
-         "WHERE x.kind IN (0, 1)",
+         "(SELECT i.name, i.object_id, k.column_id, k.ordinal FROM $sg_index i "
+         "JOIN $sg_index_column k ON k.object_id = i.object_id AND k.index_id = i.index_id WHERE i.kind IN (0, 1) UNION ALL "
+         "SELECT n.name, f.table_id, k.column_id, k.ordinal FROM $sg_foreign_key f JOIN $sg_object n ON n.object_id = f.object_id "
+         "JOIN $sg_foreign_key_column k ON k.object_id = f.object_id) x "
+         "JOIN $sg_object o ON o.object_id = x.object_id JOIN $sg_column c ON c.object_id = x.object_id AND c.column_id = x.column_id",
          true),
     VIEW("sys", "databases", sys_databases, "@sg_database", true),
     VIEW("sys", "schemas", sys_schemas, "$sg_schema", false),
