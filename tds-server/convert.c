@@ -511,6 +511,9 @@ static int styled_date(struct conversion *c)
     if (!pattern)
         return fault_set(c->fault, 281, c->style, typing_name(c->in->type.kind));
     struct moment m = moment_from_value(c->in);
+    bool zoned = c->in->type.kind == SQLTYPE_DATETIMEOFFSET;
+    if (zoned && c->style == 127 && !moment_to_utc(m, &m))
+        return fault_set(c->fault, 242, typing_name(c->in->type.kind), typing_name(c->to->kind));
     char date[VALUE_DATE_LEN], time[VALUE_TIME_LEN], text[MOMENT_TEXT * 2];
     value_days_to_text(m.days, date);
     value_ticks_to_text(m.ticks, time);
@@ -541,6 +544,10 @@ static int styled_date(struct conversion *c)
             if (is_time || p[1] != 'f' || scale > 0)
                 break;
             continue;
+        case 'Z':
+            if (!zoned)
+                continue;
+            break;
         case 'f':
             piece = time + 9;
             n = (size_t)(c->style == 14 || c->style == 114 ? 3 : scale);
@@ -556,13 +563,25 @@ static int styled_date(struct conversion *c)
         memcpy(text + len, piece, n);
         len += n;
     }
-    if (c->in->type.kind == SQLTYPE_DATETIMEOFFSET && iso && c->style != 127) {
+    if (zoned && iso && c->style != 127) {
         if (c->style != 126)
             text[len++] = ' ';
         memcpy(text + len, c->in->bytes.data + VALUE_DATETIME_LEN + 1, 6);
         len += 6;
     }
     return set_made_text(c, text, len);
+}
+
+/* Puts a comma before every third digit left of the two decimals of MONEY; `text` has room. Returns the new length. */
+static size_t group_thousands(char *text, size_t len)
+{
+    size_t first = text[0] == '-' ? 2 : 1; /* no comma in front of the first digit */
+    for (size_t i = len - 3; i >= first + 3; i -= 3) {
+        memmove(text + i - 2, text + i - 3, len - (i - 3));
+        text[i - 3] = ',';
+        len++;
+    }
+    return len;
 }
 
 static int to_string(struct conversion *c)
@@ -580,6 +599,8 @@ static int to_string(struct conversion *c)
             int128 cents = 0;
             (void)decimal_rescale(input_decimal(in), SQLTYPE_MAX_PRECISION, 2, false, &cents);
             len = value_decimal_to_text(cents, 2, text);
+            if (c->style == 1)
+                len = group_thousands(text, len);
         } else {
             len = value_decimal_to_text(in->decimal, in->type.scale, text);
         }
@@ -609,6 +630,19 @@ static int to_string(struct conversion *c)
 
 /* ---- to dates and times ---- */
 
+/* How a style reads 01/02/03. */
+static enum moment_order style_order(int style)
+{
+    switch (style % 100) {
+    case 3: case 4: case 5:
+        return MOMENT_DMY;
+    case 2: case 11:
+        return MOMENT_YMD;
+    default:
+        return MOMENT_MDY;
+    }
+}
+
 static int to_datetime(struct conversion *c)
 {
     const struct value *in = c->in;
@@ -617,7 +651,7 @@ static int to_datetime(struct conversion *c)
     bool ok = true;
     switch (typing_class(in->type.kind)) {
     case TYPE_STRING:
-        if (!moment_from_text(in->bytes.data, in->bytes.len, &m))
+        if (!moment_from_text(in->bytes.data, in->bytes.len, style_order(c->style), &m))
             return fault_set(c->fault, 241);
         break;
     case TYPE_DATETIME:

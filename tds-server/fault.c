@@ -280,6 +280,7 @@ static const struct fault_row fault_rows[] = {
     {9829, 16, 1, FAULT_ENDS_STATEMENT, "%s aggregation result exceeded the limit of 8000 bytes. Use LOB types to avoid result truncation."},
     {10738, 15, 1, FAULT_ENDS_BATCH,
      "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of 1000 row values."},
+    {10741, 15, 2, FAULT_ENDS_BATCH, "A TOP can not be used in the same query or sub-query as a OFFSET."},
     {10742, 15, 1, FAULT_ENDS_STATEMENT, "The offset specified in a OFFSET clause may not be negative."},
     {10744, 15, 1, FAULT_ENDS_STATEMENT,
      "The number of rows provided for a FETCH clause must be greater then zero."},

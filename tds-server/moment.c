@@ -57,27 +57,74 @@ static int full_year(int year, int digits)
     return digits > 2 ? year : year < 50 ? 2000 + year : 1900 + year;
 }
 
-/* date := yyyy-mm-dd | yyyymmdd | yymmdd | mm/dd/yyyy (also with - and .) | Mon dd[,] yyyy | dd Mon yyyy */
-static bool read_date(struct scan *s, int32_t *days)
+static bool is_letter(const struct scan *s)
+{
+    return s->p < s->end && (*s->p | 32) >= 'a' && (*s->p | 32) <= 'z';
+}
+
+/* A month's English name, or its first three letters: 1 … 12; 0 when there is none. */
+static int take_month(struct scan *s)
+{
+    for (int m = 0; m < 12; m++) {
+        if (s->end - s->p >= 3 && strncasecmp(s->p, months[m], 3) == 0) {
+            while (is_letter(s))
+                s->p++;
+            return m + 1;
+        }
+    }
+    return 0;
+}
+
+/* Mon dd[,] yyyy */
+static bool read_month_first(struct scan *s, int32_t *days)
+{
+    int n, digits, month = take_month(s);
+    skip_spaces(s);
+    int day = take_number(s, 2, &n);
+    if (month == 0 || n == 0)
+        return false;
+    take(s, ',');
+    skip_spaces(s);
+    int year = take_number(s, 4, &digits);
+    return digits >= 2 && make_days(full_year(year, digits), month, day, days);
+}
+
+/* dd Mon[,] yyyy, also with '-' between them, behind the day */
+static bool read_month_second(struct scan *s, int day, int32_t *days)
+{
+    int digits;
+    if (!take(s, '-'))
+        skip_spaces(s);
+    int month = take_month(s);
+    if (month == 0)
+        return false;
+    if (!take(s, '-')) {
+        take(s, ',');
+        skip_spaces(s);
+    }
+    int year = take_number(s, 4, &digits);
+    return digits >= 2 && make_days(full_year(year, digits), month, day, days);
+}
+
+/* The three numbers of a date, the year not written with four digits in front. */
+static bool order_days(enum moment_order order, int first, int second, int third, int digits, int32_t *days)
+{
+    switch (order) {
+    case MOMENT_YMD:
+        return digits <= 2 && make_days(full_year(first, 2), second, third, days);
+    case MOMENT_DMY:
+        return make_days(full_year(third, digits), second, first, days);
+    default:
+        return make_days(full_year(third, digits), first, second, days);
+    }
+}
+
+/* date := yyyy-mm-dd | yyyymmdd | yymmdd | mm/dd/yyyy (in the order wanted; also with - and .) | Mon dd[,] yyyy | dd Mon yyyy */
+static bool read_date(struct scan *s, enum moment_order order, int32_t *days)
 {
     int n, first, second, third, digits;
-    if (!is_digit(s)) {
-        for (int m = 0; m < 12; m++) {
-            if (s->end - s->p >= 3 && strncasecmp(s->p, months[m], 3) == 0) {
-                while (s->p < s->end && ((*s->p | 32) >= 'a' && (*s->p | 32) <= 'z'))
-                    s->p++;
-                skip_spaces(s);
-                second = take_number(s, 2, &n);
-                if (n == 0)
-                    return false;
-                take(s, ',');
-                skip_spaces(s);
-                third = take_number(s, 4, &digits);
-                return digits >= 2 && make_days(full_year(third, digits), m + 1, second, days);
-            }
-        }
-        return false;
-    }
+    if (!is_digit(s))
+        return read_month_first(s, days);
     first = take_number(s, 8, &n);
     if (n == 8)
         return make_days(first / 10000, first / 100 % 100, first % 100, days);
@@ -86,6 +133,8 @@ static bool read_date(struct scan *s, int32_t *days)
     if (s->p == s->end)
         return n == 4 && make_days(first, 1, 1, days);
     char separator = *s->p;
+    if (n <= 2 && (separator == ' ' || is_letter(s) || (separator == '-' && s->end - s->p > 1 && (s->p[1] | 32) >= 'a')))
+        return read_month_second(s, first, days);
     if (separator != '-' && separator != '/' && separator != '.')
         return false;
     s->p++;
@@ -94,9 +143,9 @@ static bool read_date(struct scan *s, int32_t *days)
     if (n2 == 0 || !take(s, separator))
         return false;
     third = take_number(s, 4, &digits);
-    if (n == 4)
-        return digits >= 1 && digits <= 2 && make_days(first, second, third, days);
-    return n <= 2 && (digits == 4 || digits == 2) && make_days(full_year(third, digits), first, second, days);
+    if (n == 4) /* no order but year, month, day is meant; with DMY, SQL Server would take the month for the last */
+        return order != MOMENT_DMY && digits >= 1 && digits <= 2 && make_days(first, second, third, days);
+    return n <= 2 && (digits == 4 || digits == 2) && order_days(order, first, second, third, digits, days);
 }
 
 /* time := h[h]:mm[:ss[.f…|:fff]] [AM|PM] | h[h] AM|PM */
@@ -175,10 +224,11 @@ static bool starts_with_time(const struct scan *s)
     int n;
     (void)take_number(&t, 2, &n);
     skip_spaces(&t);
-    return n > 0 && t.p < t.end && (*t.p == ':' || (*t.p | 32) == 'a' || (*t.p | 32) == 'p');
+    bool half = t.end - t.p >= 2 && ((*t.p | 32) == 'a' || (*t.p | 32) == 'p') && (t.p[1] | 32) == 'm';
+    return n > 0 && (half || (t.p < t.end && *t.p == ':'));
 }
 
-bool moment_from_text(const char *text, size_t len, struct moment *out)
+bool moment_from_text(const char *text, size_t len, enum moment_order order, struct moment *out)
 {
     struct scan s = {text, text + len};
     skip_spaces(&s);
@@ -191,7 +241,7 @@ bool moment_from_text(const char *text, size_t len, struct moment *out)
         if (!read_time(&s, &out->ticks))
             return false;
     } else {
-        if (!read_date(&s, &out->days))
+        if (!read_date(&s, order, &out->days))
             return false;
         if (s.p < s.end && (*s.p == 'T' || *s.p == 't')) {
             s.p++;

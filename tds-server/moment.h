@@ -27,10 +27,13 @@ struct moment {
     int32_t offset; /* minutes east of UTC */
 };
 
-/* Reads the formats that SQL Server takes without regard to language: yyyy-mm-dd, yyyymmdd, mm/dd/yyyy, Mon dd yyyy, each
+/* How mm/dd/yyyy is meant: SET DATEFORMAT mdy, or what a style of CONVERT says. */
+enum moment_order { MOMENT_MDY, MOMENT_DMY, MOMENT_YMD };
+
+/* Reads the formats that SQL Server takes: yyyy-mm-dd (not with MOMENT_DMY), yyyymmdd, mm/dd/yyyy, Mon dd yyyy, dd Mon yyyy, each
  * with an optional time hh:mm[:ss[.fffffff]] [AM|PM] behind 'T' or a space, and an optional Z or ±hh:mm; or a time alone.
  * false for anything else. What is absent is 1900-01-01, midnight, +00:00. */
-bool moment_from_text(const char *text, size_t len, struct moment *out);
+bool moment_from_text(const char *text, size_t len, enum moment_order order, struct moment *out);
 
 /* From a value of a date or time type (its form is valid); what the type lacks is as above. */
 struct moment moment_from_value(const struct value *v);

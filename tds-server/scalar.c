@@ -293,6 +293,15 @@ static int type_same_number(struct sqltype *args, size_t count, int part, struct
     return 0;
 }
 
+/* DEGREES and RADIANS: a decimal gets the fraction that the angle needs. */
+static int type_angle(struct sqltype *args, size_t count, int part, struct sqltype *result, struct fault *f)
+{
+    type_same_number(args, count, part, result, f);
+    if (typing_class(result->kind) == TYPE_DECIMAL && result->kind != SQLTYPE_MONEY)
+        *result = (struct sqltype){.kind = SQLTYPE_NUMERIC, .precision = SQLTYPE_MAX_PRECISION, .scale = 18};
+    return 0;
+}
+
 /* CEILING and FLOOR: decimals lose their scale. */
 static int type_whole(struct sqltype *args, size_t count, int part, struct sqltype *result, struct fault *f)
 {
@@ -508,7 +517,7 @@ static const struct scalar_function functions[] = {
     {"datetime2fromparts", 8, 8, true, false, type_datetime2fromparts, scalar_call_datetime2fromparts},
     {"datetimefromparts", 7, 7, true, false, type_datetimefromparts, scalar_call_datetimefromparts},
     {"day", 1, 1, true, false, type_day, scalar_call_day},
-    {"degrees", 1, 1, true, false, type_same_number, scalar_call_degrees},
+    {"degrees", 1, 1, true, false, type_angle, scalar_call_degrees},
     {"eomonth", 1, 2, true, false, type_eomonth, scalar_call_eomonth},
     {"exp", 1, 1, true, false, type_float, scalar_call_exp},
     {"floor", 1, 1, true, false, type_whole, scalar_call_floor},
@@ -529,7 +538,7 @@ static const struct scalar_function functions[] = {
     {"pi", 0, 0, true, false, type_float, scalar_call_pi},
     {"power", 2, 2, true, false, type_power, scalar_call_power},
     {"quotename", 1, 2, true, false, type_quotename, scalar_call_quotename},
-    {"radians", 1, 1, true, false, type_same_number, scalar_call_radians},
+    {"radians", 1, 1, true, false, type_angle, scalar_call_radians},
     {"rand", 0, 1, false, true, type_float, scalar_call_rand},
     {"replace", 3, 3, true, false, type_replace, scalar_call_replace},
     {"replicate", 2, 2, true, false, type_replicate, scalar_call_replicate},

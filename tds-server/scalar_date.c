@@ -456,7 +456,7 @@ int scalar_call_isdate(struct scalar_call *c, const struct value *args, size_t c
 {
     (void)c, (void)count;
     struct moment m;
-    out->integer = !args[0].null && args[0].bytes.len > 0 && moment_from_text(args[0].bytes.data, args[0].bytes.len, &m) &&
+    out->integer = !args[0].null && args[0].bytes.len > 0 && moment_from_text(args[0].bytes.data, args[0].bytes.len, MOMENT_MDY, &m) &&
                    m.days >= MOMENT_DAY_1753;
     return 0;
 }

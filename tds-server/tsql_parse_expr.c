@@ -158,7 +158,7 @@ static int read_literal(struct tsql_parser *p, struct tsql_literal *out)
     case TOKEN_STRING:
     case TOKEN_QUOTED:
         out->kind = TSQL_STRING;
-        out->type = text_type(SQLTYPE_VARCHAR, unicode_units(t->text.data, t->text.len), VARCHAR_MAX_LENGTH);
+        out->type = text_type(SQLTYPE_VARCHAR, t->text.len, VARCHAR_MAX_LENGTH);
         return 0;
     case TOKEN_NSTRING:
         out->kind = TSQL_NSTRING;

@@ -160,7 +160,7 @@
     X(PIVOT, true) \
     X(PLAN, true) \
     X(PRECEDING, false) \
-    X(PRECISION, true) \
+    X(PRECISION, false) \
     X(PRIMARY, true) \
     X(PRINT, true) \
     X(PROC, true) \

@@ -398,7 +398,8 @@ bool typing_collation(const char *name, size_t len, enum collation *out)
     bool binary = ends_with(name, len, "_BIN") || ends_with(name, len, "_BIN2") || ends_with(name, len, "_BIN2_UTF8");
     bool cs = contains(name, len, "_CS_");
     bool ci = contains(name, len, "_CI_");
-    if (!binary && !cs && !ci)
+    /* Accents always count here: a collation that ignores them would find too little. */
+    if ((!binary && !cs && !ci) || contains(name, len, "_AI"))
         return false;
     *out = binary ? COLLATION_BIN2 : cs ? COLLATION_CS : COLLATION_CI;
     return true;
