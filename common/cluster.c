@@ -373,10 +373,7 @@ static int read_tds(struct reader *r, const struct place *p, bool present, size_
     if (tds->port == 0)
         tds->port = tds->embedded ? 14331 + (int)shard : 1433;
     if (tds->embedded) {
-        /* A server that is bound to every address is reached by this one. */
-        const char *host = strcmp(r->cluster->bind, "0.0.0.0") == 0 ? "127.0.0.1" : r->cluster->bind;
-
-        if (claim_port(r, p, "port", tds->port) != 0 || default_text(r, p, &tds->host, host) != 0 ||
+        if (claim_port(r, p, "port", tds->port) != 0 || default_text(r, p, &tds->host, cluster_address(r->cluster)) != 0 ||
             default_text(r, p, &tds->password_file, "secrets/tds") != 0)
             return -1;
     } else if (tds->host == NULL || tds->password_file == NULL) {
@@ -683,6 +680,11 @@ out:
     buf_clear(&r->text);
     free(r);
     return rc;
+}
+
+const char *cluster_address(const struct cluster *c)
+{
+    return strcmp(c->bind, "0.0.0.0") == 0 ? "127.0.0.1" : c->bind;
 }
 
 void cluster_clear(struct cluster *c)

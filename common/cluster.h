@@ -58,6 +58,9 @@ struct cluster {
 int cluster_load(const char *path, struct cluster *out, struct buf *error) __attribute__((warn_unused_result));
 void cluster_clear(struct cluster *c);
 
+/* The address by which this machine reaches what is bound to c->bind: 127.0.0.1 for 0.0.0.0. Borrowed. */
+const char *cluster_address(const struct cluster *c);
+
 /* The exit status of a program whose configuration is wrong (EX_CONFIG). */
 #define CLUSTER_EXIT_CONFIG 78
 

@@ -243,9 +243,8 @@ static void set_address(const struct fanout *f, struct call *c)
     int n = snprintf(path, sizeof path, "%s/%s.http.sock", f->rundir, w->name);
     c->was_socket = !c->was_socket && n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 
-    const char *host = strcmp(f->cluster->bind, "0.0.0.0") == 0 ? "127.0.0.1" : f->cluster->bind;
     char url[MAX_URL];
-    snprintf(url, sizeof url, "http://%s:%d%s", host, w->port, c->request.path);
+    snprintf(url, sizeof url, "http://%s:%d%s", cluster_address(f->cluster), w->port, c->request.path);
     curl_easy_setopt(c->easy, CURLOPT_URL, url);
     if (c->was_socket)
         curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, path);

@@ -19,7 +19,7 @@
 #define FANOUT_MAX_CALLS  CLUSTER_MAX_WORKERS /* between two resets */
 #define FANOUT_MAX_ANSWER ((size_t)256 << 20) /* bytes of one worker's answer */
 #define FANOUT_CONNECT_MS 1000                /* for a connection, within the deadline */
-#define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd closes at 5 */
+#define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd keeps it for longer */
 #define FANOUT_MARGIN_MS  100 /* at most, and an eighth of the time: what the worker is told less */
 #define FANOUT_LATE_MS    500 /* a call that waited this long in vain makes its worker late */
 #define FANOUT_MAX_DETAIL 256

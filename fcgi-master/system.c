@@ -38,7 +38,7 @@ void system_metadata(struct http *h, void *thread)
         const struct cluster_worker *w = &c->workers[i];
         buf_printf(&out, "%s{\"shard\":%zu", i > 0 ? "," : "", i);
         append_member(&out, "name", w->name);
-        buf_printf(&out, ",\"url\":\"http://%s:%d\"", c->bind, w->port);
+        buf_printf(&out, ",\"url\":\"http://%s:%d\"", cluster_address(c), w->port);
         append_member(&out, "suffix", w->suffix);
         buf_append_char(&out, '}');
     }

@@ -14,7 +14,7 @@
 #define CONF_MAX (4 * 1024 * 1024)
 #define VALUES_MAX 24
 #define MASTER_KEEP_ALIVE_S 75
-#define WORKER_KEEP_ALIVE_S 150 /* longer than libcurl keeps an idle connection: 118 s */
+#define WORKER_KEEP_ALIVE_S 150 /* longer than the master keeps an idle connection */
 #define READ_TIMEOUT_SLACK_S 10
 
 /* What stands for @NAME@ in a template. Later values win over earlier ones. */

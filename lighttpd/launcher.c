@@ -167,7 +167,7 @@ static int wait_for_port(struct launcher *l, const struct child *child, const ch
  * report on, and a backup may be started because some are ill. */
 static int wait_for_health(struct launcher *l, const struct child *child, const char *what, int port, bool any_answer)
 {
-    const char *address = probe_address(l->cluster.bind);
+    const char *address = cluster_address(&l->cluster);
     int64_t start = children_now_ms();
     int64_t answered = 0;
     char body[1024];
@@ -197,7 +197,7 @@ static int wait_for_health(struct launcher *l, const struct child *child, const 
 
 static int start_tds_servers(struct launcher *l)
 {
-    const char *address = probe_address(l->cluster.bind);
+    const char *address = cluster_address(&l->cluster);
     char *program = text("%s/shardgate-tdsd", l->beside);
     char *password = text("%s/secrets/tds", l->folder.data);
     size_t first = l->children.count;
@@ -280,7 +280,7 @@ static int start_workers(struct launcher *l, const struct conf *conf)
     for (size_t i = 0; i < l->cluster.worker_count; i++) {
         const struct cluster_worker *w = &l->cluster.workers[i];
         char *what = text("worker %s", w->name);
-        char *where = text("%s:%d", probe_address(l->cluster.bind), w->port);
+        char *where = text("%s:%d", cluster_address(&l->cluster), w->port);
         int rc = wait_for_health(l, child, what, w->port, false);
 
         if (rc == 0)
@@ -299,7 +299,7 @@ static int start_master(struct launcher *l, const struct conf *conf)
     char *log = text("master-%s-%d", l->cluster.master_role, l->cluster.master_port);
     char *sockets = text("master_%d", l->cluster.master_port);
     char *what = text("master (%s)", l->cluster.master_role);
-    char *where = text("%s:%d", probe_address(l->cluster.bind), l->cluster.master_port);
+    char *where = text("%s:%d", cluster_address(&l->cluster), l->cluster.master_port);
     struct child *child = start_lighttpd(l, name, log, sockets, conf_write_master(conf));
     int rc = child != NULL ? wait_for_health(l, child, what, l->cluster.master_port, l->master_only) : -1;
 
@@ -346,7 +346,7 @@ static void stop_all(struct launcher *l)
 
 static void show_urls(const struct launcher *l)
 {
-    const char *address = probe_address(l->cluster.bind);
+    const char *address = cluster_address(&l->cluster);
 
     printf("\n  API       %s\n", l->url);
     for (size_t i = 0; i < l->cluster.worker_count && !l->master_only; i++)
@@ -392,7 +392,7 @@ static int set_up(struct launcher *l)
         if (l->config_path == NULL)
             return complain("%s: %s", l->config, strerror(errno));
     }
-    l->url = text("http://%s:%d", probe_address(l->cluster.bind), l->cluster.master_port);
+    l->url = text("http://%s:%d", cluster_address(&l->cluster), l->cluster.master_port);
     if (find_programs(l) != 0)
         return -1;
     rc = open_folder(l);

@@ -14,11 +14,6 @@
 
 #define ANSWER_MAX 8192
 
-const char *probe_address(const char *bind)
-{
-    return strcmp(bind, "0.0.0.0") == 0 ? "127.0.0.1" : bind;
-}
-
 /* A TCP socket, and the address in `sa`; -1 when there is none to be had. */
 static int open_socket(const char *address, int port, struct sockaddr_in *sa)
 {

@@ -17,7 +17,4 @@ bool probe_listening(const char *address, int port);
  * X-Shardgate); 0 for no answer. The beginning of the answer's body goes to `body`. */
 int probe_health(const char *address, int port, char *body, size_t size);
 
-/* The address by which a port that is bound to `bind` is reached: 127.0.0.1 for 0.0.0.0. */
-const char *probe_address(const char *bind);
-
 #endif

@@ -99,6 +99,7 @@ static void test_values_are_taken(void **state)
               "      \"ca_file\": \"/ca.pem\" } } ] }",
               &c);
     assert_string_equal(c.bind, "0.0.0.0");
+    assert_string_equal(cluster_address(&c), "127.0.0.1");
     assert_int_equal(c.max_body, 1048576);
     assert_int_equal(c.timeout_ms, 750);
     assert_int_equal(c.master_port, 9000);
