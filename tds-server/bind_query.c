@@ -153,8 +153,6 @@ static int bind_limit(struct binder *b, const struct tsql_query *q, const struct
     *sql = "";
     if (top->percent || top->with_ties)
         return binder_unsupported(b, top->percent ? "TOP PERCENT" : "TOP WITH TIES");
-    if (top->count && q && q->offset)
-        return fault_set(b->fault, 10741);
     if (top->count && bind_count(b, top->count, 127, &limit) < 0)
         return -1;
     if (q && q->offset && bind_count(b, q->offset, 10742, &offset) < 0)
@@ -263,17 +261,19 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
         goto out;
     if (tree->having && bind_expr(b, tree->having, &body.having) < 0)
         goto out;
-    body.grouped |= tree->having != NULL;
+    bool selects_aggregate = false;
     for (size_t i = 0; i < body.count; i++)
-        body.grouped |= body.items[i].value.aggregate;
+        selects_aggregate |= body.items[i].value.aggregate;
+    body.grouped |= tree->having != NULL || selects_aggregate;
     if (q && bind_order(b, q, &body, body.items, body.count, &order) < 0)
         goto out;
     if (bind_limit(b, q, &tree->top, &limit) < 0)
         goto out;
     if (body.grouped && check_grouped(b, &body) < 0)
         goto out;
-    /* HAVING without GROUP BY makes one group of all rows, which SQLite wants to be told. */
-    if (tree->having && body.scope.group_count == 0)
+    /* HAVING without GROUP BY makes one group of all rows, also of none. SQLite sees that by an aggregate in the list; without
+     * one it has to be told, and then makes no group of no rows. */
+    if (tree->having && body.scope.group_count == 0 && !selects_aggregate)
         groups = " GROUP BY NULL";
     const char *having = tree->having ? binder_sql(b, " HAVING %s", body.having.sql) : "";
     out->sql = binder_sql(b, "SELECT %s%s%s%s%s%s%s%s%s%s", tree->distinct ? "DISTINCT " : "", write_items(b, &body),
