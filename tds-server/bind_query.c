@@ -153,6 +153,8 @@ static int bind_limit(struct binder *b, const struct tsql_query *q, const struct
     *sql = "";
     if (top->percent || top->with_ties)
         return binder_unsupported(b, top->percent ? "TOP PERCENT" : "TOP WITH TIES");
+    if (top->count && q && q->offset)
+        return fault_set(b->fault, 10741);
     if (top->count && bind_count(b, top->count, 127, &limit) < 0)
         return -1;
     if (q && q->offset && bind_count(b, q->offset, 10742, &offset) < 0)
