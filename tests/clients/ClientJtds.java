@@ -207,6 +207,14 @@ public class ClientJtds {
             (String) plan.get("user"), password);
     }
 
+    static Object encrypted() throws SQLException {
+        Map<?, ?> about = (Map<?, ?>) plan.get("encrypted");
+        try (Connection c = DriverManager.getConnection("jdbc:jtds:sqlserver://" + plan.get("host") + ":" + about.get("port") + "/master;ssl=require",
+                 (String) plan.get("user"), (String) plan.get("password"))) {
+            return expect(rows(c, "SELECT N'" + about.get("text") + "' AS v"), "[[" + about.get("text") + "]]");
+        }
+    }
+
     static Connection open() throws SQLException {
         return open((String) plan.get("database"), (String) plan.get("password"));
     }
@@ -547,6 +555,7 @@ public class ClientJtds {
         attempt("generated key", ClientJtds::generatedKey);
         attempt("database change", ClientJtds::databaseChange);
         attempt("row limit", ClientJtds::rowLimit);
+        attempt("encrypted", ClientJtds::encrypted);
         for (Map<String, Object> e : list(plan.get("errors")))
             attempt("error " + e.get("number"), () -> error(e));
     }

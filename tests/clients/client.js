@@ -108,7 +108,7 @@ function native(t, v) {
 }
 
 // The checks, by what the driver offers: open(database, password) → connection; close(connection);
-// query(connection, sql, parameters) → {sets, count}; begin, commit, rollback (connection); cancel(connection, sql);
+// openEncrypted(ca) → connection; query(connection, sql, parameters) → {sets, count}; begin, commit, rollback (connection); cancel(connection, sql);
 // prepared(connection, sql, values of @a); load(connection, table, rows) → count, by a bulk load; call(connection,
 // procedure, parameter, text) → rows.
 // parameters: [{name, type: a case's type or undefined for INT, value}]
@@ -236,6 +236,19 @@ async function run(driver) {
     await driver.query(c, `USE ${plan.database}`, []);
     expect(await rows(c, 'SELECT DB_NAME() AS name'), [[plan.database]]);
   }));
+  await attempt('encrypted', async () => {
+    const c = await driver.openEncrypted(fs.readFileSync(plan.encrypted.ca));
+    expect(await rows(c, `SELECT N'${plan.encrypted.text}' AS v`), [[plan.encrypted.text]]);
+    await driver.close(c);
+    let refused;
+    try {
+      await driver.openEncrypted(undefined);
+    } catch (e) {
+      refused = e;
+    }
+    if (!refused)
+      throw new Error('a certificate that nobody vouches for was taken');
+  });
   for (const e of plan.errors) {
     await attempt('error ' + e.number, () => once(async c => {
       await expectError(() => driver.query(c, e.sql, []), e.number, e.text);

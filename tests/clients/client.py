@@ -86,9 +86,15 @@ def run_command(command, text="", env=None, timeout=BUSY_S):
 
 
 def freetds_conf(plan, folder):
-    """A freetds.conf with the server as section `shardgate`, for clients that know no ports."""
+    """A freetds.conf with the server as section `shardgate`, and the one that wants encryption as `secure`, its certificate
+    being verified."""
     path = os.path.join(folder, "freetds.conf")
     with open(path, "w", encoding="utf-8") as f:
+        port = plan["encrypted"]["port"]
+        for section in ("secure", f"secure:{port}"):  # pymssql looks for the second
+            f.write(f"[{section}]\n\thost = localhost\n\tport = {port}\n\ttds version = {plan['tds_version']}\n"
+                    f"\tclient charset = UTF-8\n\tencryption = require\n\tca file = {plan['encrypted']['ca']}\n"
+                    "\tcheck certificate hostname = yes\n")
         f.write(f"[global]\n\ttext size = 4294967295\n[shardgate]\n\thost = {plan['host']}\n\tport = {plan['port']}\n"
                 f"\ttds version = {plan['tds_version']}\n\tclient charset = UTF-8\n\tencryption = off\n")
     return path
@@ -102,6 +108,9 @@ class CommandLine:
 
     def __init__(self):
         self.plan = load_plan()
+        self.folder = tempfile.TemporaryDirectory(prefix="shardgate-clients-")
+        self.environment = {"FREETDSCONF": freetds_conf(self.plan, self.folder.name)}
+        self.section = "shardgate"
 
     def value(self, kind, text):
         """The client's own way of writing a value, undone."""
@@ -125,6 +134,7 @@ class CommandLine:
         attempt("autocommit off", self.autocommit_off)
         attempt("result sets", self.results)
         attempt("catalogue", self.catalogue)
+        attempt("encrypted", self.encrypted)
         for e in plan["errors"]:
             attempt(f"error {e['number']}", self.fails, e["number"], e["text"], e["sql"], plan["database"], plan["password"])
         self.more()
@@ -161,6 +171,14 @@ class CommandLine:
         self.batches(batches, self.plan["database"], self.plan["password"])
         return self.values(t, "dbo." + name)
 
+    def encrypted(self):
+        text = self.plan["encrypted"]["text"][:800]
+        self.section = "secure"
+        try:
+            expect(self.rows(f"SELECT N'{text}' AS v", "master"), [[text]])
+        finally:
+            self.section = "shardgate"
+
     def catalogue(self):
         """By the procedures that drivers use; the fourth column has the column's name."""
         about = self.plan["catalogue"]
@@ -191,7 +209,7 @@ class Library:
     bulk_names = True  # whether a bulk load can write Unicode
 
     # connect(database, password, autocommit=True, timeout=None); native(t, text); text(t, value); number(exception);
-    # load(connection, table, rows)
+    # load(connection, table, rows); connect_encrypted()
 
     def query(self, connection, sql, parameters=()):
         cursor = connection.cursor()
@@ -211,7 +229,7 @@ class Library:
             report_rows("read " + t["name"], self.fresh, self.read, t)
             report_rows("write " + t["name"], self.fresh, self.write, t)
         for check in ("commit", "rollback", "autocommit", "autocommit off", "result sets", "row count", "cancel", "bulk load", "catalogue", "generated key",
-                      "database change"):
+                      "database change", "encrypted"):
             if hasattr(self, check.replace(" ", "_")):
                 attempt(check, self.fresh, getattr(self, check.replace(" ", "_")))
         for e in plan["errors"]:
@@ -348,6 +366,12 @@ class Library:
         expect(int(cursor.fetchone()[0]), about["key"])
         cursor.close()
         expect(self.query(self.connection, about["output"]), [[about["output_key"]]])
+
+    def encrypted(self):
+        text = self.plan["encrypted"]["text"]
+        connection = self.connect_encrypted()
+        expect(self.query(connection, f"SELECT N'{text}' AS v"), [[text]])
+        connection.close()
 
     def database_change(self):
         self.query(self.connection, "USE reference")

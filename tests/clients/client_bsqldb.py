@@ -2,7 +2,6 @@
 """FreeTDS's bsqldb: db-lib below, a script in, delimited rows out."""
 
 import re
-import tempfile
 
 import client
 import freetds_text
@@ -12,16 +11,11 @@ MESSAGE = re.compile(r"^Msg (\d+), Level (\d+), State \d+\n(?:Server .*\n)?(.*)"
 
 
 class Bsqldb(CommandLine):
-    def __init__(self):
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="shardgate-clients-")
-        self.environment = {"FREETDSCONF": client.freetds_conf(self.plan, self.folder.name)}
-
     value = staticmethod(freetds_text.value)
     moments = freetds_text.MOMENTS
 
     def batches(self, batches, database, password):
-        command = ["bsqldb", "-q", "-S", "shardgate", "-U", self.plan["user"], "-P", password, "-D", database, "-t", freetds_text.SEPARATOR]
+        command = ["bsqldb", "-q", "-S", self.section, "-U", self.plan["user"], "-P", password, "-D", database, "-t", freetds_text.SEPARATOR]
         status, out, err = client.run_command(command, "".join(sql + "\ngo\n" for sql in batches), self.environment)
         for number, severity, text in MESSAGE.findall(err):
             if int(severity) > 10:

@@ -18,11 +18,12 @@ class Freebcp:
         self.plan = client.load_plan()
         self.folder = tempfile.TemporaryDirectory(prefix="shardgate-clients-")
         self.environment = {"FREETDSCONF": client.freetds_conf(self.plan, self.folder.name)}
+        self.section = "shardgate"
 
     def command(self, words, database, password):
         errors = os.path.join(self.folder.name, "errors")
         status, out, err = client.run_command(
-            ["freebcp", *words, "-S", "shardgate", "-U", self.plan["user"], "-P", password,
+            ["freebcp", *words, "-S", self.section, "-U", self.plan["user"], "-P", password,
              "-D", database, "-T", "4294967295", "-e", errors], env=self.environment)
         # It ends with 0 also when the server refused.
         if status != 0 or "Msg " in err or "rows copied" not in out:
@@ -40,6 +41,14 @@ class Freebcp:
         plan = self.plan
         client.run_command(["tsql", "-H", plan["host"], "-p", str(plan["port"]), "-U", plan["user"], "-P", plan["password"], "-D", database], sql + "\ngo\n",
                            {"TDSVER": plan["tds_version"]})
+
+    def encrypted(self):
+        text = self.plan["encrypted"]["text"][:800]
+        self.section = "secure"
+        try:
+            expect(self.out(f"SELECT N'{text}' AS v", "master", self.plan["password"]), [[text]])
+        finally:
+            self.section = "shardgate"
 
     def bulk_load(self):
         """A table that tsql makes is filled from a file and written into another one."""
@@ -97,6 +106,7 @@ class Freebcp:
         attempt("unknown database", self.fails, "Cannot open database", "no_such_database", password)
         self.tsql(f"CREATE DATABASE {self.plan['database']}", "master")
         attempt("bulk load", self.bulk_load)
+        attempt("encrypted", self.encrypted)
         for t in self.plan["types"]:
             report_rows("read " + t["name"], self.read, t)
             report_rows("write " + t["name"], self.write, t)

@@ -25,10 +25,10 @@ class Isql(CommandLine):
     def batches(self, batches, database, password):
         p = self.plan
         driver = glob.glob("/usr/lib/*/odbc/libtdsodbc.so")[0]
-        connection = (f"DRIVER={driver};SERVER={p['host']};PORT={p['port']};UID={p['user']};PWD={password};DATABASE={database};"
-                      f"TDS_Version={p['tds_version']};ClientCharset=UTF-8;Encryption=off")
+        connection = (f"DRIVER={driver};SERVERNAME={self.section};UID={p['user']};PWD={password};DATABASE={database};"
+                      f"TDS_Version={p['tds_version']};ClientCharset=UTF-8")
         command = ["isql", connection, "-k", "-b", "-v", "-x0x1f", "-e", "-L3000000"]
-        status, out, err = client.run_command(command, "".join(sql.replace("\n", " ") + "\n" for sql in batches))
+        status, out, err = client.run_command(command, "".join(sql.replace("\n", " ") + "\n" for sql in batches), self.environment)
         failed = MESSAGE.findall(out + err)
         if failed or status != 0:
             raise CommandError(0, "\n".join(failed) or out + err)

@@ -23,10 +23,10 @@ function parameterType(t) {
   return OTHERS[t.kind];
 }
 
-async function open(database, password) {
+async function open(database, password, encryption) {
   const pool = new sql.ConnectionPool({
-    server: plan.host, port: plan.port, user: plan.user, password, database,
-    options: {encrypt: false, trustServerCertificate: true}, connectionTimeout: 20000, requestTimeout: 60000, pool: {max: 1},
+    server: encryption ? 'localhost' : plan.host, port: encryption ? plan.encrypted.port : plan.port, user: plan.user, password, database,
+    options: {encrypt: false, ...encryption}, connectionTimeout: 20000, requestTimeout: 60000, pool: {max: 1},
   });
   pool.on('error', () => {});
   try {
@@ -49,6 +49,7 @@ async function query(where, text, parameters) {
 
 run({
   open,
+  openEncrypted: ca => open('master', plan.password, {encrypt: true, trustServerCertificate: false, cryptoCredentialsDetails: ca ? {ca} : {}}),
   unknownDatabase: 18456, // 4060 comes first, and the pool tells of the last
   close: pool => pool.close(),
   query,

@@ -4,6 +4,8 @@ statement takes too long."""
 
 import datetime
 import decimal
+import os
+import tempfile
 import uuid
 
 import pymssql
@@ -57,8 +59,15 @@ class Pymssql(client.Library):
     def number(self, e):
         return e.args[0] if e.args else None
 
+    def connect_encrypted(self):
+        return pymssql.connect(server="secure", port=str(self.plan["encrypted"]["port"]), user=self.plan["user"],
+                               password=self.plan["password"], autocommit=True, tds_version="7.3", charset="UTF-8")
+
     def load(self, connection, table, rows):
         connection.bulk_copy(table, rows)
 
 
-Pymssql().run()
+with tempfile.TemporaryDirectory(prefix="shardgate-clients-") as folder:
+    driver = Pymssql()
+    os.environ["FREETDSCONF"] = client.freetds_conf(driver.plan, folder)
+    driver.run()

@@ -75,6 +75,11 @@ class PythonTds(client.Library):
     def number(self, e):
         return getattr(e, "number", None)
 
+    def connect_encrypted(self):
+        p = self.plan
+        return pytds.connect("localhost", "master", p["user"], p["password"], port=p["encrypted"]["port"], autocommit=True,
+                             cafile=p["encrypted"]["ca"], validate_host=False)  # it knows certificates of one name only
+
     def load(self, connection, table, rows):
         schema, name = table.split(".")
         columns = [Column("id", type=tds_types.IntType()), Column("name", type=tds_types.NVarCharType(size=50)), Column("amount", type=tds_types.FloatType())]

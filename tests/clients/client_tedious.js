@@ -23,12 +23,12 @@ function parameterType(t) {
   return [OTHERS[t.kind], {}];
 }
 
-function open(database, password) {
+function open(database, password, encryption) {
   return new Promise((resolve, reject) => {
     const connection = new Connection({
-      server: plan.host,
+      server: encryption ? 'localhost' : plan.host,
       authentication: {type: 'default', options: {userName: plan.user, password}},
-      options: {port: plan.port, database, encrypt: false, trustServerCertificate: true, connectTimeout: 20000, requestTimeout: 60000},
+      options: {port: plan.port, database, encrypt: false, connectTimeout: 20000, requestTimeout: 60000, ...encryption},
     });
     let told; // 4060 is followed by 18456, and only the last reaches the callback
     connection.on('errorMessage', message => {
@@ -81,6 +81,7 @@ function transaction(connection, method) {
 
 run({
   open,
+  openEncrypted: ca => open('master', plan.password, {port: plan.encrypted.port, encrypt: true, cryptoCredentialsDetails: ca ? {ca} : {}}),
   close,
   query,
   begin: connection => transaction(connection, 'beginTransaction'),

@@ -16,10 +16,10 @@ class Tsql(CommandLine):
 
     def batches(self, batches, database, password):
         p = self.plan
-        command = ["tsql", "-H", p["host"], "-p", str(p["port"]), "-U", p["user"], "-P", password, "-D", database, "-o", "fhq", "-t", freetds_text.SEPARATOR,
+        command = ["tsql", "-S", self.section, "-U", p["user"], "-P", password, "-D", database, "-o", "fhq", "-t", freetds_text.SEPARATOR,
                    "-r", freetds_text.END]
         script = "".join(sql + "\ngo\n" for sql in batches)
-        status, out, err = client.run_command(command, script, {"TDSVER": p["tds_version"]})
+        status, out, err = client.run_command(command, script, self.environment)
         for number, severity, text in MESSAGE.findall(err):
             if int(severity) > 10:
                 raise CommandError(int(number), text)

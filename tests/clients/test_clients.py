@@ -30,17 +30,18 @@ JTDS = "/usr/share/java/jtds.jar"
 DRIVER_TIMEOUT_S = 600
 CHECKS = ["login", "wrong password", "unknown database", "schema", "commit", "rollback", "autocommit", "autocommit off", "result sets",
           "row count", "prepared", "cancel", "bulk load", "catalogue", "generated key",
-          "database change", "row limit"]
+          "database change", "row limit", "encrypted"]
 PASSED, PASSED_IN_PART, FAILED, NOT_OFFERED = "ok", "ok~", "FAIL", "."
 
 server = None
+secure = None  # a second one, which takes encrypted connections only
 outcomes = collections.defaultdict(dict)  # check → client → one of the above
 
 
 class Server:
-    """A shardgate-tdsd, and in it the database `reference`: a table a type, filled with literals by tsql."""
+    """A shardgate-tdsd."""
 
-    def __init__(self):
+    def __init__(self, *options):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-clients-"))
         self.password = "p@55 word!"
         (self.folder / "password").write_text(self.password + "\n", encoding="utf-8")
@@ -48,10 +49,8 @@ class Server:
         self.log = open(self.folder / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [str(harness.BUILD / "shardgate-tdsd"), "--data", str(self.folder / "data"), "--port", "0",
-             "--password-file", str(self.folder / "password"), "--no-sync"], stdout=self.log, stderr=self.log)
+             "--password-file", str(self.folder / "password"), "--no-sync", *options], stdout=self.log, stderr=self.log)
         self.port = int(harness.eventually(self.announced, harness.START_TIMEOUT_S, "shardgate-tdsd does not say where it listens"))
-        self.refused = {}  # type → what tsql said of its table
-        self.fill()
 
     def announced(self):
         """The port that the server said it listens on; None before it did."""
@@ -64,6 +63,8 @@ class Server:
         return harness.tsql(self.port, self.password, sql, database)
 
     def fill(self):
+        """Makes the database `reference`: a table a type, filled with literals by tsql."""
+        self.refused = {}  # type → what tsql said of its table
         said = self.tsql("CREATE DATABASE reference")
         for t in CASES["types"]:
             said = self.tsql(f"CREATE TABLE dbo.{t['name']} (id INT NOT NULL PRIMARY KEY, v {t['sql']} NULL)", "reference")
@@ -185,6 +186,7 @@ class Client(unittest.TestCase):
                 **{k: CASES[k] for k in ("setup", "generated", "long_running", "results", "count", "bulk", "catalogue", "errors")},
                 "types": [{**{k: v for k, v in t.items() if k != "values"},
                            "read": allowed(t, lacks["read"]), "write": allowed(t, lacks.get("write", []))} for t in CASES["types"]]}
+        plan["encrypted"] = {"port": secure.port, "ca": str(secure.folder / "data" / "tls" / "cert.pem"), "text": "naïve 名前" * 20000}
         path = server.folder / (cls.name + ".json")
         path.write_text(json.dumps(plan), encoding="utf-8")
         try:
@@ -272,17 +274,20 @@ def table():
 
 
 def setUpModule():
-    global server
-    server = Server()
+    global server, secure
+    server = Server("--encrypt", "off")
+    server.fill()
+    secure = Server("--encrypt", "require")
 
 
 def tearDownModule():
-    status, log = server.stop()
+    ended = [server.stop(), secure.stop()]
     for line in table():
         print("# " + line)
-    if status != 0 or "Sanitizer" in log or "runtime error" in log:
-        print("# " + log[-4000:].replace("\n", "\n# "))
-        raise AssertionError(f"shardgate-tdsd ended with {status}")
+    for status, log in ended:
+        if status != 0 or "Sanitizer" in log or "runtime error" in log:
+            print("# " + log[-4000:].replace("\n", "\n# "))
+            raise AssertionError(f"shardgate-tdsd ended with {status}")
 
 
 expand_cases()
