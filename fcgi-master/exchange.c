@@ -57,13 +57,13 @@ static int read_timeout(struct exchange *x, int *ms)
     long n = 0;
     for (const char *p = text; *p != '\0'; p++) {
         if (*p < '0' || *p > '9')
-            return err_set(&x->err, ERR_BAD_FIELD, "X-Timeout-Ms: must be a whole number of milliseconds");
+            return err_set(&x->err, ERR_BAD_FIELD, "X-Timeout-Ms: a whole number of milliseconds is expected");
         n = n * 10 + (*p - '0');
         if (n > EXCHANGE_MAX_TIMEOUT_MS)
             break;
     }
     if (n == 0 || n > EXCHANGE_MAX_TIMEOUT_MS)
-        return err_set(&x->err, ERR_BAD_FIELD, "X-Timeout-Ms: must be 1 to %d", EXCHANGE_MAX_TIMEOUT_MS);
+        return err_set(&x->err, ERR_BAD_FIELD, "X-Timeout-Ms: 1 to %d is expected", EXCHANGE_MAX_TIMEOUT_MS);
     if (n < *ms)
         *ms = (int)n;
     return 0;

@@ -17,7 +17,7 @@ static int read_deadline(struct request *r)
         char *end;
         long long asked = strtoll(text, &end, 10);
         if (*text < '0' || *text > '9' || *end != '\0')
-            return err_set(&r->error, ERR_BAD_REQUEST, "X-Timeout-Ms: a number of milliseconds is expected");
+            return err_set(&r->error, ERR_BAD_FIELD, "X-Timeout-Ms: a whole number of milliseconds is expected");
         if (asked < ms)
             ms = asked;
     }
