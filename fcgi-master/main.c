@@ -52,7 +52,7 @@ static int read_options(int argc, char **argv, struct options *o)
             fputs(usage, stdout);
             return 1;
         case 'V':
-            puts(PACKAGE_STRING);
+            puts("shardgate-master " PACKAGE_VERSION);
             return 1;
         default:
             return -1;
