@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -225,6 +226,9 @@ void tls_free(struct tls *t)
     }
     SSL_free(t->ssl);
     free(t);
+    /* What OpenSSL keeps for this thread goes now. It would go after the thread's function has returned, when the server
+     * takes the connection for ended, and the process may be in exit. */
+    OPENSSL_thread_stop();
 }
 
 /* --- the certificate --- */

@@ -37,7 +37,7 @@ struct transport *tls_transport(struct tls *t);
 /* Tells the client that nothing more comes: when the connection ends, not when it goes on in the
  * clear. */
 void tls_say_end(struct tls *t);
-/* NULL is accepted. */
+/* In the thread that used it. NULL is accepted. */
 void tls_free(struct tls *t);
 
 /* Sees to it that `folder` (made with mode 0700 when it is missing) has cert.pem and key.pem: a
