@@ -186,7 +186,9 @@ static int connect_fail(struct db *db, struct err *e)
     size_t count = read_records(SQL_HANDLE_DBC, db->dbc, records);
 
     for (size_t i = 0; i < count; i++)
-        log_warning("database of shard '%s': %s (%d)", db->config->shard, records[i].message, records[i].number);
+        /* the driver does not tell a server that is not there from one that it cannot encrypt with, or whose certificate it
+         * does not trust: the operator has to know what was asked for */
+        log_warning("database of shard '%s' (encrypt: %s): %s (%d)", db->config->shard, db->config->encrypt, records[i].message, records[i].number);
     disconnect(db);
     return dberror_set(records, count, DBERROR_CONNECT, db->config->shard, e);
 }
