@@ -26,11 +26,12 @@ LONG = ("SELECT COUNT(*) FROM n a, n b, n c, n d, n e, n f, n g, n h, n i")  # t
 class Server:
     """A shardgate-tdsd on a free port, with a folder of its own unless `data` names one."""
 
-    def __init__(self, *arguments, data=None):
+    def __init__(self, *arguments, data=None, password=PASSWORD):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tdsd-"))
         self.data = data or self.folder / "data"
         self.secret = self.folder / "password"
-        self.secret.write_text(PASSWORD + "\n")
+        self.password = password
+        self.secret.write_text(password + "\n")
         self.secret.chmod(0o600)
         self.log = open(self.folder / "log", "w+")
         self.process = subprocess.Popen(
@@ -44,8 +45,8 @@ class Server:
             raise RuntimeError(f"it did not start: {line!r}")
         self.port = int(match.group(1))
 
-    def tsql(self, sql, password=PASSWORD, version="7.4", database=None):
-        command = ["tsql", "-H", "127.0.0.1", "-p", str(self.port), "-U", "sa", "-P", password, "-o", "fhq"]
+    def tsql(self, sql, password=None, version="7.4", database=None):
+        command = ["tsql", "-H", "127.0.0.1", "-p", str(self.port), "-U", "sa", "-P", password or self.password, "-o", "fhq"]
         command += ["-D", database] if database else []
         env = {**os.environ, "TDSVER": version, "LC_ALL": "C.UTF-8"}
         r = subprocess.run(command, input=sql + "\ngo\n", capture_output=True, text=True, timeout=60, env=env)
