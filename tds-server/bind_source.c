@@ -98,6 +98,7 @@ static int bind_base_table(struct binder *b, const struct tsql_source *s, const 
     struct cat_table *t;
     if (bind_table(b, &s->name, &a, &t) < 0)
         return -1;
+    b->plan->locks |= s->locks;
     struct range *r = bind_add_range(b, t->column_count);
     if (!r)
         return -1;

@@ -157,13 +157,27 @@ int exec_assign(struct run *r, struct tsql_text name, const struct value *v)
     return fault_set(&r->session->fault, 137, name.data);
 }
 
+/* SERIALIZABLE and UPDLOCK and their like: nobody changes what a transaction has read. */
+static int hold_databases(struct engine_session *s, const struct plan *p)
+{
+    if (s->trancount == 0 || (!s->options.serializable && !p->locks))
+        return 0;
+    for (size_t i = 0; i < p->database_count; i++) {
+        struct attachment *a = connection_reuse(s, p->databases[i].id, p->databases[i].version);
+        if (a && transaction_hold(s, a) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Computes one value: of IF, PRINT, SET @v =. Calls `use` with it. */
 int exec_evaluate(struct run *r, const struct tsql_expr *e, int (*use)(struct run *r, const struct value *v, void *arg), void *arg)
 {
     struct engine_session *s = r->session;
     struct plan p = {0};
     int result = -1;
-    if (bind_value(s, e, r->batch->variables, r->batch->variable_count, &p) == 0 && exec_prepare(s, p.query.sql, &p.query.stmt) == 0 &&
+    if (bind_value(s, e, r->batch->variables, r->batch->variable_count, &p) == 0 && hold_databases(s, &p) == 0 &&
+        exec_prepare(s, p.query.sql, &p.query.stmt) == 0 &&
         exec_bind(r, &p.query) == 0 && exec_step(s, p.query.stmt) > 0) {
         struct value v;
         cell_read_column(p.query.stmt, 0, &p.query.columns[0].type, &v);
@@ -226,17 +240,6 @@ static int assign_rows(struct run *r, struct plan *p, int more, int64_t *count)
     return more;
 }
 
-/* SERIALIZABLE and its like: nobody changes what a transaction has read. */
-static int hold_databases(struct engine_session *s, const struct plan *p)
-{
-    for (size_t i = 0; i < p->database_count; i++) {
-        struct attachment *a = connection_reuse(s, p->databases[i].id, p->databases[i].version);
-        if (a && transaction_hold(s, a) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 /* Compiles and takes the first step, whose result goes to *more. -1 when it cannot even start. */
 static int start_select(struct run *r, const struct tsql_statement *st, struct plan *p, int *more)
 {
@@ -244,7 +247,7 @@ static int start_select(struct run *r, const struct tsql_statement *st, struct p
     for (int tries = 0;; tries++) {
         if (exec_compile(s, r->batch, st, p) < 0)
             return -1;
-        if (s->options.serializable && s->trancount > 0 && hold_databases(s, p) < 0)
+        if (hold_databases(s, p) < 0)
             return -1;
         int result = exec_prepare(s, p->query.sql, &p->query.stmt);
         if (result == 0)

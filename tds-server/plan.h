@@ -88,6 +88,7 @@ struct plan {
     struct plan_query query;
     struct plan_database databases[PLAN_MAX_DATABASES];
     size_t database_count;
+    bool locks;       /* a table's hint wants what is read kept from changing until the transaction ends */
     size_t *assigned; /* SELECT @v = …: the variable of each column; NULL else */
     struct plan_write write;
 };

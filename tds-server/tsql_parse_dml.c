@@ -18,13 +18,15 @@ static int parse_output(struct tsql_parser *p, struct tsql_output *out)
     return tsql_at(p, '(') ? tsql_parse_name_list(p, false, &out->into_columns) : 0;
 }
 
+/* target := object [hints]      (whoever writes has locked the database already) */
 static int parse_target(struct tsql_parser *p, struct tsql_name *out)
 {
+    bool locks = false;
     if (tsql_at(p, TOKEN_VARIABLE))
         return tsql_refuse_clause(p, "table variable");
     if (tsql_at_word(p, WORD_OPENQUERY) || tsql_at_word(p, WORD_OPENROWSET))
         return tsql_refuse_clause(p, "OPENROWSET");
-    return tsql_parse_object_name(p, out);
+    return tsql_parse_object_name(p, out) == 0 ? tsql_parse_hints(p, &locks) : -1;
 }
 
 /* where := [WHERE condition] */
@@ -69,7 +71,7 @@ static int parse_insert_source(struct tsql_parser *p, struct tsql_insert *insert
     return insert->query != NULL ? 0 : -1;
 }
 
-/* insert := INSERT [top] [INTO] object [hints] ['(' names ')'] [output] insert_source [option] */
+/* insert := INSERT [top] [INTO] target ['(' names ')'] [output] insert_source [option] */
 int tsql_parse_insert(struct tsql_parser *p, struct tsql_statement *s, struct tsql_cte *ctes)
 {
     struct tsql_insert *insert = TSQL_NEW(p, struct tsql_insert);
@@ -85,7 +87,7 @@ int tsql_parse_insert(struct tsql_parser *p, struct tsql_statement *s, struct ts
     if (tsql_parse_top(p, false, &insert->top, &depth) != 0)
         return -1;
     tsql_take_word(p, WORD_INTO);
-    if (parse_target(p, &insert->table) != 0 || tsql_parse_hints(p) != 0)
+    if (parse_target(p, &insert->table) != 0)
         return -1;
     const struct tsql_token *next = tsql_peek(p);
     bool query = next->kind == '(' || (next->kind == TOKEN_WORD && next->word == WORD_SELECT);
@@ -158,7 +160,7 @@ static struct tsql_assignment *parse_assignment(struct tsql_parser *p)
     return a->value != NULL && !p->failed ? a : NULL;
 }
 
-/* update := UPDATE [top] object [hints] SET assignment {',' assignment} [output] [from] [where] [option] */
+/* update := UPDATE [top] target SET assignment {',' assignment} [output] [from] [where] [option] */
 int tsql_parse_update(struct tsql_parser *p, struct tsql_statement *s, struct tsql_cte *ctes)
 {
     struct tsql_update *update = TSQL_NEW(p, struct tsql_update);
@@ -171,7 +173,7 @@ int tsql_parse_update(struct tsql_parser *p, struct tsql_statement *s, struct ts
     s->kind = TSQL_UPDATE;
     s->update = update;
     update->ctes = ctes;
-    if (tsql_parse_top(p, false, &update->top, &depth) != 0 || parse_target(p, &update->table) != 0 || tsql_parse_hints(p) != 0 ||
+    if (tsql_parse_top(p, false, &update->top, &depth) != 0 || parse_target(p, &update->table) != 0 ||
         tsql_expect_word(p, WORD_SET) != 0)
         return -1;
     struct tsql_assignment **end = &update->set;
@@ -186,7 +188,7 @@ int tsql_parse_update(struct tsql_parser *p, struct tsql_statement *s, struct ts
     return tsql_parse_option(p);
 }
 
-/* delete := DELETE [top] [FROM] object [hints] [output] [from] [where] [option] */
+/* delete := DELETE [top] [FROM] target [output] [from] [where] [option] */
 int tsql_parse_delete(struct tsql_parser *p, struct tsql_statement *s, struct tsql_cte *ctes)
 {
     struct tsql_delete *delete_ = TSQL_NEW(p, struct tsql_delete);
@@ -200,7 +202,7 @@ int tsql_parse_delete(struct tsql_parser *p, struct tsql_statement *s, struct ts
     if (tsql_parse_top(p, false, &delete_->top, &depth) != 0)
         return -1;
     tsql_take_word(p, WORD_FROM);
-    if (parse_target(p, &delete_->table) != 0 || tsql_parse_hints(p) != 0 || parse_output(p, &delete_->output) != 0 ||
+    if (parse_target(p, &delete_->table) != 0 || parse_output(p, &delete_->output) != 0 ||
         parse_from(p, &delete_->from) != 0 || parse_where(p, &delete_->where) != 0)
         return -1;
     return tsql_parse_option(p);

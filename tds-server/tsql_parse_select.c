@@ -153,17 +153,25 @@ static const char *const hints[] = {
     "XLOCK",
 };
 
-static bool is_hint(const struct tsql_token *t)
+/* Those after which nobody else may change what was read. */
+static const char *const locking_hints[] = {"HOLDLOCK", "REPEATABLEREAD", "SERIALIZABLE", "TABLOCKX", "UPDLOCK", "XLOCK"};
+
+static bool is_one_of(const struct tsql_token *t, const char *const *words, size_t count)
 {
-    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-        if (t->kind == TOKEN_WORD && tsql_text_equals(t->source, hints[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (t->kind == TOKEN_WORD && tsql_text_equals(t->source, words[i]))
             return true;
     }
     return false;
 }
 
+static bool is_hint(const struct tsql_token *t)
+{
+    return is_one_of(t, hints, sizeof(hints) / sizeof(hints[0]));
+}
+
 /* hints := [WITH] '(' hint { [','] hint } ')'      (without WITH when the parenthesis starts with a hint's name) */
-int tsql_parse_hints(struct tsql_parser *p)
+int tsql_parse_hints(struct tsql_parser *p, bool *locks)
 {
     bool with = tsql_at_word_then(p, WORD_WITH, '(');
     if (!with && !(tsql_at(p, '(') && is_hint(tsql_peek(p))))
@@ -174,7 +182,16 @@ int tsql_parse_hints(struct tsql_parser *p)
         tsql_advance(p);
         return tsql_fail_here(p);
     }
-    return tsql_skip_parentheses(p);
+    size_t open = 0;
+    do {
+        if (tsql_at(p, TOKEN_END) || p->failed)
+            return tsql_fail_here(p);
+        open += tsql_at(p, '(');
+        open -= tsql_at(p, ')');
+        *locks |= is_one_of(&p->token, locking_hints, sizeof(locking_hints) / sizeof(locking_hints[0]));
+        tsql_advance(p);
+    } while (open > 0);
+    return p->failed ? -1 : 0;
 }
 
 /* option := [OPTION '(' … ')'] */
@@ -257,13 +274,13 @@ static struct tsql_source *parse_table(struct tsql_parser *p, struct tsql_source
         tsql_refuse_clause(p, "FOR SYSTEM_TIME");
         return NULL;
     }
-    if (tsql_parse_hints(p) != 0 || parse_correlation(p, s, false) != 0)
+    if (tsql_parse_hints(p, &s->locks) != 0 || parse_correlation(p, s, false) != 0)
         return NULL;
     if (tsql_at_word(p, WORD_TABLESAMPLE)) {
         tsql_refuse_clause(p, "TABLESAMPLE");
         return NULL;
     }
-    return tsql_parse_hints(p) == 0 ? s : NULL;
+    return tsql_parse_hints(p, &s->locks) == 0 ? s : NULL;
 }
 
 /* derived := '(' query ')' correlation | '(' VALUES rows ')' correlation | '(' join ')' */

@@ -110,7 +110,8 @@ int tsql_parse_sources(struct tsql_parser *p, struct tsql_source **out, int *dep
 int tsql_parse_order(struct tsql_parser *p, struct tsql_order **out, int *depth);    /* BY … */
 int tsql_parse_top(struct tsql_parser *p, bool select, struct tsql_top *out, int *depth);
 int tsql_parse_rows(struct tsql_parser *p, bool defaults, struct tsql_row **out, int *depth); /* behind VALUES */
-int tsql_parse_hints(struct tsql_parser *p);  /* [WITH '(' … ')'] */
+/* [WITH '(' … ')']; sets *locks when a hint asks for a lock that is held. */
+int tsql_parse_hints(struct tsql_parser *p, bool *locks);
 int tsql_parse_option(struct tsql_parser *p); /* [OPTION '(' … ')'] */
 
 /* ── tsql_parse_dml.c and tsql_parse_ddl.c: each fills the statement in, the current token being its first word ── */

@@ -254,6 +254,7 @@ struct tsql_source {
     struct tsql_text alias; /* always given for TSQL_DERIVED and TSQL_ROWS */
     struct tsql_word *columns;
     struct tsql_name name;
+    bool locks; /* a hint (UPDLOCK, HOLDLOCK …) wants what is read kept from changing until the transaction ends */
     struct tsql_query *query;
     struct tsql_row *rows;
     enum tsql_join_kind join;
