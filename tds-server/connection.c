@@ -94,10 +94,14 @@ int connection_use(struct engine_session *s, const char *name, size_t len, struc
         }
         a = &s->attached[s->attached_count++];
         *a = (struct attachment){.database = d};
+        /* In a transaction it cannot be set: SQLite syncs each commit then, as it does by default. */
+        if (store_durable(s->engine->store) && sqlite3_get_autocommit(s->db) && commit_prepare(s->db, d->id) != SQLITE_OK)
+            result = fault_set(&s->fault, FAULT_MEMORY);
     }
     a->used = ++s->clock;
-    if (!is_current(a))
+    if (result == 0 && !is_current(a))
         result = load(s, a, d->schema);
+    a->seen = commit_newest(&d->commits);
     *out = a;
 
 out:

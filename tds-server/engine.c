@@ -187,6 +187,7 @@ int engine_session_open(struct engine *e, const char *database, const struct eng
         return -1;
     }
     sqlite3_limit(s->db, SQLITE_LIMIT_VARIABLE_NUMBER, PLAN_MAX_PARAMETERS);
+    transaction_watch(s);
     s->drops = store_drops(e->store);
     functions_set_now(&s->functions);
     *out = s;
@@ -271,10 +272,10 @@ void engine_cancel(struct engine_session *s)
 static int tell(struct engine_session *s)
 {
     struct fault *f = &s->fault;
+    int result = transaction_settle(s) == 0 && f->number == FAULT_CANCELLED ? -1 : 0;
     s->error = f->number;
     struct engine_message m = {.number = f->number, .severity = f->severity, .state = f->state, .line = f->line > 0 ? f->line : 1, .text = f->text};
     struct engine_done done = {.error = true};
-    int result = f->number == FAULT_CANCELLED ? -1 : 0;
     if (result == 0 && (s->sink.message(s->sink.arg, &m) != 0 || s->sink.done(s->sink.arg, &done) != 0))
         result = -1;
     fault_clear(f);
@@ -484,7 +485,7 @@ int engine_prepare(struct engine_session *s, const char *sql, size_t len, const 
     struct batch *b = exec_make_batch(s, sql, len, declarations, declarations_len);
     bool failed = !b;
     if (!failed && b->single)
-        failed = exec_compile(s, b, b->tree->statements, b->plan) < 0;
+        failed = exec_compile(s, b, b->tree->statements, b->plan) < 0 || transaction_settle(s) < 0;
     if (failed) {
         exec_free_batch(b);
         return finish(s, tell(s));
@@ -540,6 +541,8 @@ int engine_call(struct engine_session *s, const char *name, struct engine_param 
 
 static int finish_transaction(struct engine_session *s, int result)
 {
+    if (transaction_settle(s) < 0)
+        result = -1;
     if (result < 0 && s->fault.number != 0)
         return finish(s, tell(s));
     return finish(s, result);

@@ -23,7 +23,10 @@ int exec_prepare(struct engine_session *s, const char *sql, sqlite3_stmt **stmt)
 
 int exec_step(struct engine_session *s, sqlite3_stmt *stmt)
 {
+    bool first = !sqlite3_stmt_busy(stmt);
     int rc = sqlite3_step(stmt);
+    if (first)
+        transaction_note_read(s); /* the snapshot is taken */
     if (rc == SQLITE_ROW)
         return 1;
     if (rc == SQLITE_DONE)
@@ -211,6 +214,8 @@ static int send_rows(struct run *r, struct plan_query *q, int more, int64_t *cou
         return fault_set(&s->fault, FAULT_MEMORY);
     if (s->sink.columns(s->sink.arg, q->columns, q->column_count) != 0)
         more = stop(r);
+    if (more > 0 && transaction_settle(s) < 0)
+        more = -1;
     for (; more > 0; more = next_row(s, q->stmt, *count)) {
         for (size_t i = 0; i < q->column_count; i++)
             cell_read_column(q->stmt, (int)i, &q->columns[i].type, &values[i]);
@@ -452,7 +457,8 @@ static int use_print(struct run *r, const struct value *v, void *arg)
     if (result == 0) {
         buf_append(&text, out.bytes.data, out.null ? 0 : out.bytes.len);
         struct engine_message m = {.state = 1, .line = 1, .text = buf_text(&text)};
-        if (s->sink.message(s->sink.arg, &m) != 0)
+        result = transaction_settle(s);
+        if (result == 0 && s->sink.message(s->sink.arg, &m) != 0)
             result = stop(r);
     }
     buf_clear(&scratch);
@@ -580,6 +586,9 @@ static void exec_statement(struct run *r, const struct tsql_statement *st, bool 
         result = run_kind[st->kind](r, st, &p, &done);
         plan_clear(&p);
     }
+    /* A transaction that has the writer's lock goes on: what it has seen is settled when it ends. */
+    if ((result != 0 || !s->writing) && transaction_settle(s) < 0)
+        result = -1;
     if (result == 0)
         s->error = 0;
     else

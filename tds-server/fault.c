@@ -276,6 +276,9 @@ static const struct fault_row fault_rows[] = {
     {8630, 17, 1, FAULT_ROLLS_BACK, "Internal error: %s"},
     {8672, 16, 1, FAULT_ENDS_STATEMENT,
      "The statement attempted to UPDATE or DELETE the same row more than once."},
+    {9001, 21, 1, FAULT_ROLLS_BACK,
+     "The log for database '%s' is not available. Check the operating system error log for related error messages. Resolve any "
+     "errors and restart the database."},
     {9420, 16, 1, FAULT_ENDS_STATEMENT, "Illegal character in text: %s."},
     {9829, 16, 1, FAULT_ENDS_STATEMENT, "%s aggregation result exceeded the limit of 8000 bytes. Use LOB types to avoid result truncation."},
     {10738, 15, 1, FAULT_ENDS_BATCH,

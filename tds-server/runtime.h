@@ -23,6 +23,7 @@
 #define RUNTIME_MAX_SAVEPOINTS 64
 #define RUNTIME_MAX_NAME 129     /* bytes of a transaction's or savepoint's name, the NUL included */
 #define RUNTIME_FIRST_SPID 51
+#define RUNTIME_CHECKPOINT_FRAMES 1000 /* of a WAL, before it is moved into the database */
 
 /* A database on a session's connection. */
 struct attachment {
@@ -34,6 +35,8 @@ struct attachment {
     bool locked;                 /* the open transaction may write here; the database is pinned then */
     uint64_t used;               /* by the session's clock: the least recent is detached first */
     unsigned pins;               /* statements under way that use it */
+    uint64_t seen;               /* the newest commit that the session knows of, until it is on the disk; 0: all are */
+    int wal_frames;              /* in the WAL after the open transaction's commit; 0: it wrote nothing here */
 };
 
 struct engine {
@@ -126,6 +129,14 @@ int transaction_rollback(struct engine_session *s, const char *name, size_t len)
 int transaction_save(struct engine_session *s, const char *name, size_t len) __attribute__((warn_unused_result));
 /* Rolls back whatever is open, without a word to the sink but the ENVCHANGE. */
 void transaction_abandon(struct engine_session *s);
+
+/* Makes the session learn how long its WALs become. */
+void transaction_watch(struct engine_session *s);
+/* Marks that the session has read what its databases hold now. */
+void transaction_note_read(struct engine_session *s);
+/* Waits until all that the session knows of is on the disk: before its client is told. -1: 9001, in place of any fault
+ * that there was. */
+int transaction_settle(struct engine_session *s) __attribute__((warn_unused_result));
 
 /* Makes SQLite's result the session's fault (unless a function has left one). Returns -1. */
 int runtime_sqlite_fault(struct engine_session *s, int rc);

@@ -109,6 +109,7 @@ static void free_database(struct store_database *d)
 {
     if (!d)
         return;
+    commit_clear(&d->commits);
     free(d->name);
     free(d->path);
     free(d);
@@ -121,6 +122,7 @@ static struct store_database *make_database(struct store *s, int id, const char 
         return NULL;
     size_t path_len = strlen(s->folder) + strlen(file) + 2;
     d->id = id;
+    commit_init(&d->commits);
     d->name = strndup(name, len);
     d->path = malloc(path_len);
     if (!d->name || !d->path) {

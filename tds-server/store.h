@@ -15,6 +15,7 @@
 
 #include "common/buf.h"
 #include "tds-server/cell.h"
+#include "tds-server/commit.h"
 #include "tds-server/fault.h"
 
 #include <stdatomic.h>
@@ -43,6 +44,7 @@ struct store_database {
     char *path;
     atomic_uint schema;            /* changes with every committed change of the schema */
     atomic_bool dropped;
+    struct commit_queue commits;
     unsigned pins;                 /* sessions that use it now; guarded by the store's mutex */
     struct store_writer *owner;    /* the session whose transaction may write; guarded by the store's mutex */
 };

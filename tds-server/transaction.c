@@ -3,6 +3,7 @@
 #include "tds-server/collate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ENVCHANGE_BEGIN = 8, ENVCHANGE_COMMIT = 9, ENVCHANGE_ROLLBACK = 10 };
@@ -105,15 +106,95 @@ void transaction_abandon(struct engine_session *s)
     }
 }
 
+/* ---- the disk ---- */
+
+static struct attachment *find_attachment(struct engine_session *s, int id)
+{
+    for (size_t i = 0; i < s->attached_count; i++) {
+        if (s->attached[i].database->id == id)
+            return &s->attached[i];
+    }
+    return NULL;
+}
+
+/* SQLite has committed to `schema`, "d7". */
+static int on_commit(void *arg, sqlite3 *db, const char *schema, int frames)
+{
+    (void)db;
+    struct attachment *a = find_attachment(arg, atoi(schema + 1));
+    if (a)
+        a->wal_frames = frames;
+    return SQLITE_OK;
+}
+
+void transaction_watch(struct engine_session *s)
+{
+    sqlite3_wal_hook(s->db, on_commit, s);
+}
+
+void transaction_note_read(struct engine_session *s)
+{
+    for (size_t i = 0; i < s->attached_count; i++)
+        s->attached[i].seen = commit_newest(&s->attached[i].database->commits);
+}
+
+static int settle(struct engine_session *s, struct attachment *a)
+{
+    uint64_t number = a->seen;
+    a->seen = 0;
+    if (commit_wait(&a->database->commits, number, s->db, a->database->id) == 0)
+        return 0;
+    fault_clear(&s->fault);
+    return fault_set(&s->fault, 9001, a->database->name);
+}
+
+int transaction_settle(struct engine_session *s)
+{
+    int result = 0;
+    for (size_t i = 0; i < s->attached_count; i++) {
+        if (settle(s, &s->attached[i]) < 0)
+            result = -1;
+    }
+    return result;
+}
+
+/* Remembers what was committed just now, and moves a WAL that has become long into its database. No other session can
+ * write meanwhile, so that the next one may begin the WAL anew. */
+static void note_commits(struct engine_session *s)
+{
+    for (size_t i = 0; i < s->attached_count; i++) {
+        struct attachment *a = &s->attached[i];
+        char schema[16];
+        if (a->wal_frames == 0)
+            continue;
+        a->seen = commit_newest(&a->database->commits);
+        /* The own sync first: SQLite's, at the checkpoint, could fail without a word. A failed checkpoint is tried again. */
+        snprintf(schema, sizeof schema, "d%d", a->database->id);
+        if (a->wal_frames >= RUNTIME_CHECKPOINT_FRAMES && settle(s, a) == 0)
+            (void)sqlite3_wal_checkpoint_v2(s->db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        a->wal_frames = 0;
+    }
+}
+
 /* Makes what the open transaction wrote permanent. */
 static int commit(struct engine_session *s)
 {
     if (!s->writing)
         return 0;
+    bool durable = store_durable(s->engine->store);
+    for (size_t i = 0; i < s->attached_count && durable; i++) {
+        if (s->attached[i].locked)
+            commit_announce(&s->attached[i].database->commits);
+    }
     int rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+    for (size_t i = 0; i < s->attached_count && durable; i++) {
+        if (s->attached[i].locked)
+            commit_written(&s->attached[i].database->commits);
+    }
     if (rc == SQLITE_OK) {
+        note_commits(s);
         release(s, true);
-        return 0;
+        return s->fault.number == 0 ? transaction_settle(s) : -1;
     }
     (void)runtime_sqlite_fault(s, rc);
     undo(s);
@@ -123,6 +204,8 @@ static int commit(struct engine_session *s)
 int transaction_hold(struct engine_session *s, struct attachment *a)
 {
     struct store *store = s->engine->store;
+    if (commit_has_failed(&a->database->commits))
+        return fault_set(&s->fault, 9001, a->database->name);
     if (!a->locked) {
         if (!store_pin_again(store, a->database))
             return fault_set(&s->fault, 911, a->database->name);
