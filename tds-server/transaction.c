@@ -201,12 +201,22 @@ static int commit(struct engine_session *s)
     return -1;
 }
 
+/* Takes SQLite's own lock before the transaction reads anything here. A connection that opens the file or meets a header
+ * being changed holds it for a moment: SQLite waits for that, but not once the transaction has read. */
+static int lock_file(struct engine_session *s, const struct attachment *a)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "DELETE FROM d%d.sg_object WHERE 0", a->database->id);
+    return run(s, sql);
+}
+
 int transaction_hold(struct engine_session *s, struct attachment *a)
 {
     struct store *store = s->engine->store;
     if (commit_has_failed(&a->database->commits))
         return fault_set(&s->fault, 9001, a->database->name);
-    if (!a->locked) {
+    bool first = !a->locked;
+    if (first) {
         if (!store_pin_again(store, a->database))
             return fault_set(&s->fault, 911, a->database->name);
         if (store_lock(store, a->database, &s->writer, s->options.lock_timeout_ms, &s->fault) < 0) {
@@ -215,12 +225,17 @@ int transaction_hold(struct engine_session *s, struct attachment *a)
         }
         a->locked = true;
     }
-    if (s->writing)
+    if (!s->writing) {
+        s->writing = true;
+        if (run(s, "BEGIN") < 0) {
+            undo(s);
+            return -1;
+        }
+    }
+    if (!first || lock_file(s, a) == 0)
         return 0;
-    s->writing = true;
-    if (run(s, "BEGIN") == 0)
-        return 0;
-    undo(s);
+    if (s->trancount == 0)
+        undo(s);
     return -1;
 }
 
