@@ -29,6 +29,7 @@ struct contents {
     size_t synced_len;
     struct change *changes;
     size_t change_count, change_cap;
+    uint64_t settled; /* changes that were synced or dropped before `changes` */
 };
 
 #define MAX_VERSIONS 64 /* of a name between two syncs of the folder */
@@ -50,6 +51,7 @@ static struct {
     uint64_t cut_at, full_at; /* in `operations`; 0: never */
     uint64_t syncs, failing_sync;
     uint64_t refusals;
+    unsigned sync_us;
     bool dead;
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -62,11 +64,15 @@ static void *must(void *p)
     return p;
 }
 
-static void drop_changes(struct contents *c)
+/* Forgets the first changes. */
+static void drop_changes(struct contents *c, size_t count)
 {
-    for (size_t i = 0; i < c->change_count; i++)
+    for (size_t i = 0; i < count; i++)
         free(c->changes[i].data);
-    c->change_count = 0;
+    if (count < c->change_count)
+        memmove(c->changes, c->changes + count, (c->change_count - count) * sizeof *c->changes);
+    c->change_count -= count;
+    c->settled += count;
 }
 
 /* The file of the folder that a path names; NULL when it is none. */
@@ -143,9 +149,10 @@ static void extend(unsigned char **image, size_t *image_len, size_t len, int fil
     *image_len = len;
 }
 
-static void sync_contents(struct contents *c)
+/* Syncs the first changes. */
+static void sync_contents(struct contents *c, size_t count)
 {
-    for (size_t i = 0; i < c->change_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct change *x = &c->changes[i];
         if (!x->data && (size_t)x->offset < c->synced_len)
             c->synced_len = (size_t)x->offset;
@@ -153,7 +160,7 @@ static void sync_contents(struct contents *c)
         if (x->len > 0)
             memcpy(c->synced + x->offset, x->data, x->len);
     }
-    drop_changes(c);
+    drop_changes(c, count);
 }
 
 static void sync_names(void)
@@ -361,12 +368,21 @@ static int file_sync(sqlite3_file *f, int flags)
         return real(f)->pMethods->xSync(real(f), flags);
     int rc = SQLITE_IOERR_FSYNC;
     pthread_mutex_lock(&disk.mutex);
+    /* A sync takes its time, and what is written meanwhile is none of it. */
+    uint64_t until = o->contents->settled + o->contents->change_count;
+    unsigned delay_us = disk.sync_us;
+    if (delay_us > 0) {
+        pthread_mutex_unlock(&disk.mutex);
+        usleep(delay_us);
+        pthread_mutex_lock(&disk.mutex);
+    }
+    size_t count = until > o->contents->settled ? (size_t)(until - o->contents->settled) : 0;
     if (!count_operation()) {
         /* nothing of it happened */
     } else if (++disk.syncs == disk.failing_sync) {
-        drop_changes(o->contents); /* Linux marks the pages clean: no later sync writes them */
+        drop_changes(o->contents, count); /* Linux marks the pages clean: no later sync writes them */
     } else {
-        sync_contents(o->contents);
+        sync_contents(o->contents, count);
         rc = SQLITE_OK;
         if (o->sync_names)
             rc = count_operation() ? (sync_names(), SQLITE_OK) : SQLITE_IOERR_DIR_FSYNC;
@@ -675,7 +691,7 @@ void powercut_watch(const char *folder)
 {
     while (disk.all) {
         struct contents *next = disk.all->next;
-        drop_changes(disk.all);
+        drop_changes(disk.all, disk.all->change_count);
         free(disk.all->changes);
         free(disk.all->synced);
         free(disk.all);
@@ -683,6 +699,7 @@ void powercut_watch(const char *folder)
     }
     disk.name_count = 0;
     disk.operations = disk.cut_at = disk.full_at = disk.syncs = disk.failing_sync = disk.refusals = 0;
+    disk.sync_us = 0;
     disk.dead = false;
     snprintf(disk.folder, sizeof disk.folder, "%s", folder);
     if (folder[0])
@@ -701,6 +718,13 @@ void powercut_arm(uint64_t operation)
 {
     pthread_mutex_lock(&disk.mutex);
     disk.cut_at = operation ? disk.operations + operation : 0;
+    pthread_mutex_unlock(&disk.mutex);
+}
+
+void powercut_slow_syncs(unsigned microseconds)
+{
+    pthread_mutex_lock(&disk.mutex);
+    disk.sync_us = microseconds;
     pthread_mutex_unlock(&disk.mutex);
 }
 

@@ -32,6 +32,9 @@ void powercut_watch(const char *folder);
 /* Operations (writes, truncations, syncs, creations and deletions) that reached the disk since powercut_watch(). */
 uint64_t powercut_operations(void);
 
+/* From now on a sync takes so long, and other threads go on meanwhile. 0 until it is called. */
+void powercut_slow_syncs(unsigned microseconds);
+
 /* Cuts the power at the operation of this number, counted from now; 1 is the next. 0 takes that back. */
 void powercut_arm(uint64_t operation);
 bool powercut_happened(void);
