@@ -1,5 +1,6 @@
 /* What a TDS client may send. The first byte chooses who reads the rest: PRELOGIN, LOGIN7, RPC requests, parameter
- * declarations, Transaction Manager requests, or a whole session that is logged in already or not. All text that comes
+ * declarations, Transaction Manager requests, or a whole session that is logged in already, or not, or not with encryption
+ * offered. All text that comes
  * out is valid UTF-8, all values fit their types, and a session ends. */
 #include "common/log.h"
 #include "common/utf8.h"
@@ -9,7 +10,9 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/tds_client.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ARENA_BYTES ((size_t)64 << 20)
 #define WRITTEN_MAX ((size_t)1 << 20) /* then the client is gone */
@@ -152,8 +155,29 @@ static int memory_write(struct transport *t, const void *data, size_t len)
     return m->written > WRITTEN_MAX ? -1 : 0;
 }
 
-static void serve(const uint8_t *data, size_t size, bool logged_in)
+/* A context with a certificate made for it. Never freed. */
+static struct tls_context *make_tls(struct buf *error)
 {
+    char folder[] = "/tmp/fuzz_tds-XXXXXX";
+    static const char *const names[] = {"/cert.pem", "/key.pem"};
+    char paths[2][sizeof folder + 16];
+    struct tls_context *tls = NULL;
+    CHECK(mkdtemp(folder) != NULL && tls_certificate_make(folder, error) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s%s", folder, names[i]);
+    }
+    CHECK(tls_context_open(paths[0], paths[1], &tls, error) == 0);
+    unlink(paths[0]);
+    unlink(paths[1]);
+    rmdir(folder);
+    return tls;
+}
+
+enum start { FROM_NOTHING, LOGGED_IN, WITH_TLS };
+
+static void serve(const uint8_t *data, size_t size, enum start start)
+{
+    static struct tls_context *tls;
     static struct session_settings settings = {.user = CLIENT_USER, .password = CLIENT_PASSWORD};
     struct buf b;
     buf_init(&b, ARENA_BYTES);
@@ -162,8 +186,10 @@ static void serve(const uint8_t *data, size_t size, bool logged_in)
         log_open("fuzz_tds");
         CHECK(engine_open("", false, &settings.engine, &b) == 0);
         CHECK(watch_start(&settings.watch) == 0);
+        tls = make_tls(&b);
     }
-    if (logged_in) {
+    settings.tls = start == WITH_TLS ? tls : NULL;
+    if (start == LOGGED_IN) {
         buf_append(&b, "\x10\x01\0\0\0\0\x01\0", PACKET_HEADER);
         client_put_login(&b, 0x74000004, CLIENT_USER, CLIENT_PASSWORD, "", true);
         b.data[2] = (char)(b.len >> 8);
@@ -186,7 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t choice = data[0];
     data++;
     size--;
-    switch (choice % 8) {
+    switch (choice % 9) {
     case 0:
         read_prelogin(data, size);
         break;
@@ -206,10 +232,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_transaction(data, size);
         break;
     case 6:
-        serve(data, size, false);
+        serve(data, size, FROM_NOTHING);
+        break;
+    case 7:
+        serve(data, size, LOGGED_IN);
         break;
     default:
-        serve(data, size, true);
+        serve(data, size, WITH_TLS);
     }
     return 0;
 }

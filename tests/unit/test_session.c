@@ -1,5 +1,6 @@
 /* Whole conversations with a session, on the double of the engine: what is sent, and the answer as text. */
 #include "common/log.h"
+#include "tds-server/login.h"
 #include "tests/unit/engine_fake.h"
 #include "tests/unit/tds_client.h"
 
@@ -213,6 +214,30 @@ static void clients_that_require_encryption_are_told_and_left(void **state)
     assert_int_equal(text.data[27], 2);
     assert_false(client_read(&c, &text));
     client_close(&c);
+}
+
+static void encryption_is_agreed_on_as_the_table_says(void **state)
+{
+    (void)state;
+    static const struct {
+        enum login_encryption wanted;
+        bool offered;
+        bool required;
+        enum login_encryption answer;
+        bool agreed;
+    } rows[] = {
+        {ENCRYPTION_OFF, false, false, ENCRYPTION_NOT_SUP, true},     {ENCRYPTION_ON, false, false, ENCRYPTION_NOT_SUP, false},
+        {ENCRYPTION_NOT_SUP, false, false, ENCRYPTION_NOT_SUP, true}, {ENCRYPTION_REQUIRED, false, false, ENCRYPTION_NOT_SUP, false},
+        {ENCRYPTION_OFF, true, false, ENCRYPTION_OFF, true},          {ENCRYPTION_ON, true, false, ENCRYPTION_ON, true},
+        {ENCRYPTION_NOT_SUP, true, false, ENCRYPTION_NOT_SUP, true},  {ENCRYPTION_REQUIRED, true, false, ENCRYPTION_ON, true},
+        {ENCRYPTION_OFF, true, true, ENCRYPTION_REQUIRED, true},      {ENCRYPTION_ON, true, true, ENCRYPTION_ON, true},
+        {ENCRYPTION_NOT_SUP, true, true, ENCRYPTION_REQUIRED, false}, {ENCRYPTION_REQUIRED, true, true, ENCRYPTION_ON, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum login_encryption answer = login_choose_encryption(rows[i].wanted, rows[i].offered, rows[i].required);
+        assert_int_equal(answer, rows[i].answer);
+        assert_int_equal(login_agrees(rows[i].wanted, answer), rows[i].agreed);
+    }
 }
 
 /* --- batches --- */
@@ -739,6 +764,7 @@ int main(void)
         cmocka_unit_test(refusals_are_told_at_login),
         cmocka_unit_test(prelogin_is_answered_without_encryption),
         cmocka_unit_test(clients_that_require_encryption_are_told_and_left),
+        cmocka_unit_test(encryption_is_agreed_on_as_the_table_says),
         cmocka_unit_test(batches_are_answered),
         cmocka_unit_test(types_are_told_in_the_clients_dialect),
         cmocka_unit_test(long_answers_come_in_packets),
