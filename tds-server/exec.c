@@ -252,6 +252,8 @@ static int start_select(struct run *r, const struct tsql_statement *st, struct p
     for (int tries = 0;; tries++) {
         if (exec_compile(s, r->batch, st, p) < 0)
             return -1;
+        if (p->database_count > 0 && s->trancount == 0 && s->options.implicit_transactions && transaction_begin(s, "", 0) < 0)
+            return -1;
         if (hold_databases(s, p) < 0)
             return -1;
         int result = exec_prepare(s, p->query.sql, &p->query.stmt);
@@ -345,6 +347,8 @@ static int run_create_database(struct run *r, const struct tsql_statement *st, s
         return fault_set(&s->fault, 226, "CREATE DATABASE");
     if (wanted->len > 0 && !typing_collation(wanted->data, wanted->len, &collation))
         return fault_set(&s->fault, 448, wanted->data);
+    if (wanted->len > 0 && collation != COLLATION_CI)
+        return fault_set(&s->fault, FAULT_UNSUPPORTED, "a database whose own collation tells case");
     return store_create(s->engine->store, st->create_database.name.data, st->create_database.name.len, catalogue_initialise, &s->fault);
 }
 
