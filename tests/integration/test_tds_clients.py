@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
-"""shardgate-tdsd by itself: other people's clients against it, and how it starts, refuses and stops."""
+"""shardgate-tdsd by itself: what tsql sees of it in every version of TDS, and how it starts, refuses and stops."""
 
-import datetime
-import decimal
 import os
 import pathlib
 import re
@@ -14,7 +12,6 @@ import tempfile
 import threading
 import time
 import unittest
-import uuid
 
 import harness
 from harness import BUILD, START_TIMEOUT_S, STOP_TIMEOUT_S
@@ -99,52 +96,6 @@ class Clients(unittest.TestCase):
         self.assertIn("Msg 208", self.server.tsql("SELECT * FROM nothing_there", database="C"))
         self.assertIn("Login failed for user 'sa'", self.server.tsql("SELECT 1", password="wrong"))
         self.assertIn("Msg 4060", self.server.tsql("SELECT 1", database="Nowhere"))
-
-    EXPECTED = [decimal.Decimal("-123.45"), 0.1, "naïve €", "日本 😀", "long ü", datetime.date(2026, 11, 22),
-                datetime.datetime(2026, 11, 22, 13, 5, 0, 123000), uuid.UUID("3F2504E0-4F89-11D3-9A0C-0305E82C3301"),
-                b"\x00\xde\xad", True]
-    QUERY = "SELECT de, fl, vc, nv, vm, da, dt, u, vb, b FROM t ORDER BY id"
-
-    def check_rows(self, rows):
-        self.assertEqual(list(rows[0]), self.EXPECTED)
-        self.assertEqual(list(rows[1]), [None] * len(self.EXPECTED))
-
-    def test_pymssql(self):
-        try:
-            import pymssql
-        except ImportError:
-            self.skipTest("pymssql is not installed")
-        c = pymssql.connect(server="127.0.0.1", port=self.server.port, user="sa", password=PASSWORD, database="C")
-        cursor = c.cursor()
-        cursor.execute(self.QUERY)
-        self.check_rows(cursor.fetchall())
-        cursor.execute("INSERT INTO n VALUES (%d)", (11,))
-        c.rollback()
-        cursor.execute("SELECT COUNT(*) FROM n")
-        self.assertEqual(cursor.fetchall(), [(10,)])
-        with self.assertRaises(pymssql.Error) as caught:
-            cursor.execute("INSERT INTO t (id) VALUES (1)")
-        self.assertEqual(caught.exception.args[0], 2627)
-        c.close()
-
-    def test_python_tds(self):
-        try:
-            import pytds
-        except ImportError:
-            self.skipTest("python-tds is not installed")
-        c = pytds.connect("127.0.0.1", port=self.server.port, user="sa", password=PASSWORD, database="C")
-        cursor = c.cursor()
-        cursor.execute(self.QUERY)
-        self.check_rows(cursor.fetchall())
-        values = (7, "é😀", 2.5, decimal.Decimal("-1.5"), None, uuid.UUID(int=5), "x" * 9000, 2 ** 40,
-                  datetime.datetime(2026, 1, 2, 3, 4, 5, 678901))
-        cursor.execute("SELECT " + ", ".join(["%s"] * len(values)), values)
-        self.assertEqual(tuple(cursor.fetchall()[0]), values)
-        cursor.execute("DELETE FROM n")
-        c.rollback()
-        cursor.execute("SELECT COUNT(*) FROM n")
-        self.assertEqual(cursor.fetchall()[0][0], 10)
-        c.close()
 
     def test_garbage_disturbs_nobody(self):
         for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\x12\x01\xff\xff\0\0\0\0" + b"x" * 70000, b"\0" * 100,

@@ -429,10 +429,10 @@ static void rpc_errors_leave_the_connection_usable(void **state)
 
     put_rpc_name("sp_who");
     expect(&c, PACKET_RPC, 0,
-           "ERROR 2812 severity 16 state 1 'Could not find stored procedure 'sp_who'.' line 1\nRETURNSTATUS 2812\nDONEPROC 02 00 0\n");
+           "ERROR 2812 severity 16 state 1 'Could not find stored procedure 'sp_who'.' line 1\nDONEINPROC 03 00 0\nRETURNSTATUS 2812\nDONEPROC 02 00 0\n");
     put_rpc_number(2);
     expect(&c, PACKET_RPC, 0,
-           "ERROR 2812 severity 16 state 1 'Could not find stored procedure 'sp_cursoropen'.' line 1\nRETURNSTATUS 2812\nDONEPROC 02 00 0\n");
+           "ERROR 16955 severity 16 state 1 'Could not create an acceptable cursor: this server has none.' line 1\nRETURNSTATUS 16955\nDONEPROC 02 00 0\n");
     put_rpc_number(10);
     expect(&c, PACKET_RPC, 0,
            "ERROR 214 severity 16 state 1 'Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.' line 1\n"
