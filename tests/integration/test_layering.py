@@ -25,7 +25,7 @@ HOMES = {  # foreign header: where it may be included
     "openssl/": ("tds-server/tls.c", "tds-server/tls_certificate.c"),
 }
 # The wire half of tds-server knows no SQLite, and the parser neither.
-NO_SQLITE = re.compile(r"tds-server/(packet|token|wiretype|login|rpc|session|transport|tsql_\w+)\.[ch]")
+NO_SQLITE = re.compile(r"tds-server/(packet|token|wiretype|login|rpc|session|tls|tls_certificate|transport|tsql_\w+)\.[ch]")
 
 
 def sources():
