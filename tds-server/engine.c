@@ -81,6 +81,60 @@ static bool is_single(const struct tsql_batch *tree)
     return st && !st->next && (st->kind == TSQL_SELECT || st->kind == TSQL_INSERT || st->kind == TSQL_UPDATE || st->kind == TSQL_DELETE);
 }
 
+/* Counts what DECLARE names in the statements, and when `to` is given adds it there. -1: 134, or no memory. */
+static int collect_declared(struct engine_session *s, const struct tsql_statement *list, struct batch *to, size_t *count)
+{
+    for (const struct tsql_statement *st = list; st; st = st->next) {
+        if (st->kind == TSQL_BLOCK && collect_declared(s, st->block, to, count) < 0)
+            return -1;
+        if (st->kind == TSQL_IF && (collect_declared(s, st->if_.then, to, count) < 0 || collect_declared(s, st->if_.otherwise, to, count) < 0))
+            return -1;
+        for (const struct tsql_declaration *d = st->kind == TSQL_DECLARE ? st->declarations : NULL; d; d = d->next) {
+            ++*count;
+            for (size_t i = 0; to && i < to->variable_count; i++) {
+                const struct tsql_text *other = &to->variables[i].name;
+                if (collate_name_equal(other->data, other->len, d->name.data, d->name.len)) {
+                    s->fault.line = d->line;
+                    return fault_set(&s->fault, 134, d->name.data);
+                }
+            }
+            if (to)
+                to->variables[to->variable_count++] = (struct variable){d->name, d->type.type, COLLATION_CI};
+        }
+    }
+    return 0;
+}
+
+/* Gives the batch the variables that it declares, behind its parameters. Failures are the session's fault. */
+static void add_declared(struct engine_session *s, struct batch *b)
+{
+    size_t count = 0;
+    if (collect_declared(s, b->tree->statements, NULL, &count) < 0 || count == 0)
+        return;
+    if (b->variable_count + count > EXEC_MAX_VARIABLES) {
+        fault_set(&s->fault, FAULT_UNSUPPORTED, "a batch with so many variables");
+        return;
+    }
+    struct variable *all = calloc(b->variable_count + count, sizeof *all);
+    for (size_t i = 0; all && i < b->variable_count; i++) {
+        /* The names of parameters may stand behind the old array. */
+        all[i] = b->variables[i];
+        all[i].name.data = arena_copy(&b->arena, all[i].name.data, all[i].name.len);
+        if (!all[i].name.data) {
+            free(all);
+            all = NULL;
+        }
+    }
+    if (!all) {
+        fault_set(&s->fault, FAULT_MEMORY);
+        return;
+    }
+    free(b->variables);
+    b->variables = all;
+    count = 0;
+    (void)collect_declared(s, b->tree->statements, b, &count);
+}
+
 /* Parses a text. `variables` are taken over. NULL with the session's fault. */
 static struct batch *make_batch(struct engine_session *s, const char *sql, size_t len, struct variable *variables, size_t count)
 {
@@ -94,6 +148,7 @@ static struct batch *make_batch(struct engine_session *s, const char *sql, size_
     arena_init(&b->arena, TSQL_MAX_MEMORY);
     b->variables = variables;
     b->variable_count = count;
+    b->param_count = count;
     b->quoted_identifier = s->options.quoted_identifier;
     b->database = s->current;
     b->sql = malloc(len + 1);
@@ -106,6 +161,8 @@ static struct batch *make_batch(struct engine_session *s, const char *sql, size_
         b->len = len;
         if (tsql_parse(&b->arena, sql, len, b->quoted_identifier, &b->tree, &error) < 0)
             fault_set_text(&s->fault, error.number, error.severity, error.state, error.line, error.text);
+        else
+            add_declared(s, b);
     }
     if (s->fault.number != 0) {
         exec_free_batch(b);
@@ -117,7 +174,7 @@ static struct batch *make_batch(struct engine_session *s, const char *sql, size_
 
 static bool same_variables(const struct batch *b, const struct engine_param *params, size_t count)
 {
-    if (b->variable_count != count)
+    if (b->param_count != count)
         return false;
     for (size_t i = 0; i < count; i++) {
         const struct variable *v = &b->variables[i];
@@ -310,12 +367,15 @@ static int set_variables(struct run *r, const struct engine_param *params, size_
 {
     struct engine_session *s = r->session;
     const struct batch *b = r->batch;
-    if (count > b->variable_count)
-        return fault_set(&s->fault, 8144, "sp_executesql");
     for (size_t i = 0; i < b->variable_count; i++) {
+        buf_init(&r->values[i].own, CONVERT_MAX_BYTES);
+        r->values[i].value = (struct value){.type = b->variables[i].type, .null = true, .bytes = {"", 0}};
+    }
+    if (count > b->param_count)
+        return fault_set(&s->fault, 8144, "sp_executesql");
+    for (size_t i = 0; i < b->param_count; i++) {
         struct variable_value *v = &r->values[i];
         const struct engine_param *p = find_param(&b->variables[i], i, params, count);
-        buf_init(&v->own, CONVERT_MAX_BYTES);
         if (!p)
             return fault_set(&s->fault, 8178, b->sql, b->variables[i].name.data);
         v->value = p->value;
@@ -337,7 +397,7 @@ static void return_variables(struct run *r, struct engine_param *params, size_t 
     buf_reset(out);
     for (int pass = 0; pass < 2; pass++) {
         size_t at = 0;
-        for (size_t i = 0; i < b->variable_count; i++) {
+        for (size_t i = 0; i < b->param_count; i++) {
             struct engine_param *p = (struct engine_param *)find_param(&b->variables[i], i, params, count);
             const struct value *v = &r->values[i].value;
             if (!p || !p->output)

@@ -448,6 +448,23 @@ static int run_set(struct run *r, const struct tsql_statement *st, struct plan *
     return fault_set(&s->fault, 137, set->options->text.data);
 }
 
+static int use_declare(struct run *r, const struct value *v, void *arg)
+{
+    return exec_assign(r, *(const struct tsql_text *)arg, v);
+}
+
+/* The variables are there from the batch's start; here they get their first values. */
+static int run_declare(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
+{
+    (void)p, (void)done;
+    for (const struct tsql_declaration *d = st->declarations; d; d = d->next) {
+        struct tsql_text name = d->name;
+        if (d->value && exec_evaluate(r, d->value, use_declare, &name) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int use_print(struct run *r, const struct value *v, void *arg)
 {
     (void)arg;
@@ -504,6 +521,7 @@ static int (*const run_kind[])(struct run *r, const struct tsql_statement *st, s
     [TSQL_SET] = run_set,
     [TSQL_PRINT] = run_print,
     [TSQL_EXEC] = run_exec,
+    [TSQL_DECLARE] = run_declare,
 };
 
 /* ---- what an error ends ---- */

@@ -27,6 +27,7 @@ struct batch {
     struct tsql_batch *tree;
     struct variable *variables;
     size_t variable_count;
+    size_t param_count; /* the first of them, whose values come with the request; the others are DECLAREd */
     struct plan *plan; /* of the only statement; kept with a batch of one */
     bool single;       /* one SELECT, INSERT, UPDATE or DELETE */
     bool running;

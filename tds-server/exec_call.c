@@ -27,7 +27,7 @@ static int run(struct engine_session *s, struct batch *b, struct engine_param *p
 
 static int find_variable(const struct batch *b, const char *name)
 {
-    for (size_t i = 0; i < b->variable_count; i++) {
+    for (size_t i = 0; i < b->param_count; i++) {
         if (collate_name_equal(b->variables[i].name.data, b->variables[i].name.len, name, strlen(name)))
             return (int)i;
     }
@@ -38,9 +38,9 @@ static int find_variable(const struct batch *b, const char *name)
 static int arrange(struct engine_session *s, const char *procedure, const struct batch *b, const struct engine_param *given, size_t count,
                    struct engine_param *out)
 {
-    if (count > b->variable_count)
+    if (count > b->param_count)
         return fault_set(&s->fault, 8144, procedure);
-    for (size_t i = 0; i < b->variable_count; i++)
+    for (size_t i = 0; i < b->param_count; i++)
         out[i] = (struct engine_param){.name = b->variables[i].name.data, .value = {.type = b->variables[i].type, .null = true}};
     for (size_t i = 0; i < count; i++) {
         int place = given[i].name[0] == '\0' ? (int)i : find_variable(b, given[i].name);
@@ -59,7 +59,7 @@ static int call_sysproc(struct engine_session *s, const struct sysproc *p, struc
         exec_free_batch(b);
         return -1;
     }
-    return run(s, b, arranged, b ? b->variable_count : 0);
+    return run(s, b, arranged, b ? b->param_count : 0);
 }
 
 static int text_of(struct engine_session *s, const struct engine_param *params, size_t count, size_t i, const char *name, struct value *out)

@@ -41,6 +41,8 @@ static const struct fault_row fault_rows[] = {
     {127, 15, 1, FAULT_ENDS_STATEMENT, "A TOP N or FETCH rowcount value may not be negative."},
     {130, 15, 1, FAULT_ENDS_BATCH,
      "Cannot perform an aggregate function on an expression containing an aggregate or a subquery."},
+    {134, 15, 2, FAULT_ENDS_BATCH,
+     "The variable name '%s' has already been declared. Variable names must be unique within a query batch or stored procedure."},
     {137, 15, 2, FAULT_ENDS_BATCH, "Must declare the scalar variable \"%s\"."},
     {141, 15, 1, FAULT_ENDS_BATCH,
      "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations."},

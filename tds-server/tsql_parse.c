@@ -399,6 +399,38 @@ static int parse_use(struct tsql_parser *p, struct tsql_statement *s)
     return tsql_parse_name(p, &s->text);
 }
 
+/* declare := DECLARE variable {',' variable} ;  variable := @name [AS] type ['=' value] */
+static int parse_declare(struct tsql_parser *p, struct tsql_statement *s)
+{
+    struct tsql_declaration **end = &s->declarations;
+    s->kind = TSQL_DECLARE;
+    tsql_advance(p);
+    if (!tsql_at(p, TOKEN_VARIABLE) && tsql_at_name(p))
+        return tsql_refuse_statement(p, "DECLARE CURSOR");
+    do {
+        struct tsql_declaration *d = TSQL_NEW(p, struct tsql_declaration);
+        if (d == NULL)
+            return -1;
+        if (!tsql_at(p, TOKEN_VARIABLE))
+            return tsql_fail_here(p);
+        d->name = p->token.text;
+        d->line = p->token.line;
+        tsql_advance(p);
+        tsql_take_word(p, WORD_AS);
+        if (tsql_at_word(p, WORD_TABLE))
+            return tsql_refuse_clause(p, "table variable");
+        if (tsql_at_word(p, WORD_CURSOR))
+            return tsql_refuse_statement(p, "DECLARE CURSOR");
+        if (tsql_parse_type(p, true, &d->type) != 0)
+            return -1;
+        if (tsql_take(p, '=') && (d->value = tsql_parse_value(p)) == NULL)
+            return -1;
+        *end = d;
+        end = &d->next;
+    } while (tsql_take(p, ','));
+    return p->failed ? -1 : 0;
+}
+
 /* print := PRINT value */
 static int parse_print(struct tsql_parser *p, struct tsql_statement *s)
 {
@@ -418,7 +450,7 @@ static const struct {
     {WORD_SAVE, parse_save},         {WORD_EXEC, parse_exec},            {WORD_EXECUTE, parse_exec},
     {WORD_IF, parse_if},             {WORD_CREATE, tsql_parse_create},   {WORD_ALTER, tsql_parse_alter},
     {WORD_DROP, tsql_parse_drop},    {WORD_TRUNCATE, tsql_parse_truncate}, {WORD_USE, parse_use},
-    {WORD_PRINT, parse_print},
+    {WORD_PRINT, parse_print},       {WORD_DECLARE, parse_declare},
 };
 
 /* Statements that SQL Server has and this server has not. */
@@ -428,7 +460,7 @@ static const struct {
 } refused[] = {
     {WORD_BACKUP, "BACKUP"},         {WORD_BREAK, "BREAK"},           {WORD_BULK, "BULK INSERT"},   {WORD_CHECKPOINT, "CHECKPOINT"},
     {WORD_CLOSE, "CLOSE"},           {WORD_CONTINUE, "CONTINUE"},     {WORD_DBCC, "DBCC"},          {WORD_DEALLOCATE, "DEALLOCATE"},
-    {WORD_DECLARE, "DECLARE"},       {WORD_DENY, "DENY"},             {WORD_DUMP, "DUMP"},          {WORD_FETCH, "FETCH"},
+    {WORD_DENY, "DENY"},             {WORD_DUMP, "DUMP"},          {WORD_FETCH, "FETCH"},
     {WORD_GOTO, "GOTO"},             {WORD_GRANT, "GRANT"},           {WORD_KILL, "KILL"},          {WORD_LOAD, "LOAD"},
     {WORD_MERGE, "MERGE"},           {WORD_OPEN, "OPEN"},             {WORD_RAISERROR, "RAISERROR"}, {WORD_READTEXT, "READTEXT"},
     {WORD_RECONFIGURE, "RECONFIGURE"}, {WORD_RESTORE, "RESTORE"},     {WORD_RETURN, "RETURN"},      {WORD_REVERT, "REVERT"},

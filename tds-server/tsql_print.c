@@ -467,6 +467,18 @@ static void print_set(const struct tsql_set *s, struct buf *out)
     }
 }
 
+static void print_declare(const struct tsql_declaration *list, struct buf *out)
+{
+    for (const struct tsql_declaration *d = list; d != NULL; d = d->next) {
+        buf_printf(out, "%s%s ", d == list ? "DECLARE " : ", ", d->name.data);
+        tsql_print_type(&d->type, out);
+        if (d->value != NULL) {
+            buf_append_text(out, " = ");
+            tsql_print_expr(d->value, out);
+        }
+    }
+}
+
 static void print_exec(const struct tsql_exec *e, struct buf *out)
 {
     buf_append_text(out, "EXEC ");
@@ -594,6 +606,9 @@ static void print_statement(const struct tsql_statement *s, struct buf *out)
         break;
     case TSQL_EXEC:
         print_exec(s->exec, out);
+        break;
+    case TSQL_DECLARE:
+        print_declare(s->declarations, out);
         break;
     }
 }

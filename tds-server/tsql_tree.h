@@ -343,7 +343,8 @@ enum tsql_statement_kind {
     TSQL_PRINT, /* value */
     TSQL_IF,
     TSQL_BLOCK, /* block: BEGIN … END */
-    TSQL_EXEC
+    TSQL_EXEC,
+    TSQL_DECLARE /* declarations, none of them `output`; a value may be any scalar */
 };
 
 /* OUTPUT items [INTO table [(columns)]]; items NULL without. */
@@ -535,6 +536,7 @@ struct tsql_statement {
         struct tsql_if if_;
         struct tsql_statement *block;
         struct tsql_exec *exec;
+        struct tsql_declaration *declarations;
     };
 };
 
@@ -542,13 +544,14 @@ struct tsql_batch {
     struct tsql_statement *statements; /* NULL for an empty batch */
 };
 
-/* Of "@p1 int, @p2 nvarchar(4000) OUTPUT", as sp_executesql and sp_prepare take it. */
+/* Of "@p1 int, @p2 nvarchar(4000) OUTPUT", as sp_executesql and sp_prepare take it, and of DECLARE. */
 struct tsql_declaration {
     struct tsql_declaration *next;
     struct tsql_text name; /* "@p1" */
     struct tsql_type type;
     struct tsql_expr *value; /* = default; NULL without */
     bool output;
+    int line; /* of DECLARE's */
 };
 
 /* Writes the batch as T-SQL, from the tree only: parsing it gives an equal tree, and printing that the same text. */

@@ -326,6 +326,7 @@ static void sessions_are_steered(void **state)
         {"IF NOT EXISTS (SELECT 1) CREATE DATABASE x; ELSE BEGIN SELECT 1; SELECT 2 END",
          "IF NOT EXISTS (SELECT 1) CREATE DATABASE [x] ELSE BEGIN SELECT 1;\nSELECT 2;\nEND"},
         {"EXEC sp_executesql N'SELECT @a', N'@a int', @a = 5", "EXEC [sp_executesql] N'SELECT @a', N'@a int', @a = 5"},
+        {"DECLARE @a AS int, @b nvarchar(max) = N'x' + 'y'", "DECLARE @a INT, @b NVARCHAR(MAX) = N'x' + 'y'"},
         {"sp_help 'dbo.t'", "EXEC [sp_help] 'dbo.t'"},
         {"EXECUTE @r = db..p -1, x, DEFAULT, @o OUTPUT", "EXEC @r = [db]..[p] -1, 'x', DEFAULT, @o OUTPUT"},
         {"select 1;", "SELECT 1"},
@@ -395,7 +396,9 @@ static void refusals_have_sql_servers_number_and_text(void **state)
         {"SELECT \xFF", 102, 1, "Incorrect syntax near ''."},
         {"SELECT $action", 102, 1, "Incorrect syntax near"},
         /* known, and not here */
-        {"DECLARE @a int", 40510, 1, "Statement 'DECLARE' is not supported by this server."},
+        {"DECLARE @t TABLE (a int)", 40517, 1, "'table variable' is not supported by this server."},
+        {"DECLARE c CURSOR FOR SELECT 1", 40510, 1, "Statement 'DECLARE CURSOR' is not supported by this server."},
+        {"DECLARE @c CURSOR", 40510, 1, "Statement 'DECLARE CURSOR' is not supported by this server."},
         {"WHILE 1=1 SELECT 1", 40510, 1, "Statement 'WHILE' is not supported by this server."},
         {"BEGIN TRY SELECT 1 END TRY", 40510, 1, "Statement 'BEGIN TRY' is not supported by this server."},
         {"create procedure p as select 1", 40510, 1, "Statement 'CREATE PROCEDURE' is not supported by this server."},
