@@ -1,6 +1,7 @@
 #include "fcgi-worker/db.h"
 
 #include "common/log.h"
+#include "common/utf8.h"
 #include "config.h"
 #include "fcgi-worker/dberror.h"
 
@@ -193,11 +194,32 @@ static int connect_fail(struct db *db, struct err *e)
     return dberror_set(records, count, DBERROR_CONNECT, db->config->shard, e);
 }
 
+/* Writes UTF-8 as the UTF-16 of ODBC's wide functions. Units written; 0 when it is not UTF-8 or does not fit. */
+static size_t to_wide(const char *text, SQLWCHAR *out, size_t max)
+{
+    size_t units = 0;
+
+    for (const char *p = text, *end = text + strlen(text); p < end;) {
+        uint32_t c;
+        size_t n = utf8_decode(p, (size_t)(end - p), &c);
+        if (n == 0 || max - units < 2)
+            return 0;
+        if (c > 0xFFFF) {
+            out[units++] = (SQLWCHAR)(0xD7C0 + (c >> 10));
+            c = 0xDC00 | (c & 0x3FF);
+        }
+        out[units++] = (SQLWCHAR)c;
+        p += n;
+    }
+    return units;
+}
+
 static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
 {
     const struct db_config *c = db->config;
     SQLULEN wait = seconds_left(deadline_us);
     char text[1024];
+    SQLWCHAR wide[1024];
 
     if (wait == 0)
         return deadline_error(db, e);
@@ -209,8 +231,17 @@ static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
     snprintf(text, sizeof(text),
              "DRIVER={" TDS_ODBC_DRIVER "};SERVERNAME=%s;Database=master;TDS_Version=7.4;ClientCharset=UTF-8;Encryption=%s;UID={%s};PWD={%s};",
              c->server, c->encrypt, c->user, c->password);
-    SQLRETURN rc = SQLDriverConnect(db->dbc, NULL, (SQLCHAR *)text, SQL_NTS, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
+    /* The wide function: the other one takes a password for Latin-1, whatever ClientCharset says. */
+    size_t units = to_wide(text, wide, sizeof(wide) / sizeof(wide[0]));
     explicit_bzero(text, sizeof(text));
+    if (units == 0) {
+        log_error("database of shard '%s': the password is not UTF-8", c->shard);
+        explicit_bzero(wide, sizeof(wide));
+        disconnect(db);
+        return err_set(e, ERR_SHARD_UNAVAILABLE, "the worker of shard '%s' has no password that it can use", c->shard);
+    }
+    SQLRETURN rc = SQLDriverConnectW(db->dbc, NULL, wide, (SQLSMALLINT)units, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
+    explicit_bzero(wide, sizeof(wide));
     if (!SQL_SUCCEEDED(rc) || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, db->dbc, &db->stmt)))
         return connect_fail(db, e);
     if (set_session_options(db, e) < 0)
