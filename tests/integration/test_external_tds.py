@@ -9,7 +9,7 @@ import harness
 from harness import Cluster, free_ports
 from test_tds_clients import Server
 
-PASSWORD = "elsewhere-1234"
+PASSWORD = "Ää-€-😀-1234"
 T = {"db_name": "SchoolDB", "table": "Students"}
 SHARDS = (("a", "A"), ("b", "B"), ("c", "C"))
 
