@@ -296,8 +296,10 @@ out:
 
 /* ---- set operators ---- */
 
-/* SELECT … FROM (side): its columns in the form in which both sides meet. */
-static int write_side(struct binder *b, const struct bound_query *side, const struct bound_item *met, bool collate, const char **sql)
+/* SELECT … FROM (side): its columns in the form in which both sides meet. `chain` says that the side may stand as it is,
+ * without parentheses, when it has that form. */
+static int write_side(struct binder *b, const struct bound_query *side, const struct bound_item *met, bool collate, bool chain,
+                      const char **sql)
 {
     struct buf text;
     int result = 0;
@@ -307,12 +309,17 @@ static int write_side(struct binder *b, const struct bound_query *side, const st
         struct bound v = side->items[i].value;
         v.sql = binder_sql(b, "k%zu", i + 1);
         v.constant = NULL;
+        const char *column = v.sql;
         if (!v.null)
             result = bind_convert(b, &v, &met[i].value.type);
-        buf_printf(&text, "%s%s%s AS k%zu", i > 0 ? ", " : "", v.sql, collate ? bind_collate(&met[i].value) : "", i + 1);
+        const char *wanted = collate ? bind_collate(&met[i].value) : "";
+        chain = chain && strcmp(v.sql, column) == 0 && (!collate || strcmp(bind_collate(&side->items[i].value), wanted) == 0);
+        buf_printf(&text, "%s%s%s AS k%zu", i > 0 ? ", " : "", v.sql, wanted, i + 1);
     }
     buf_printf(&text, " FROM (%s)", side->sql);
     *sql = binder_take(b, &text);
+    if (chain)
+        *sql = side->sql;
     return result;
 }
 
@@ -343,7 +350,11 @@ static int bind_set(struct binder *b, const struct tsql_body *tree, struct bound
     }
     const char *left_sql, *right_sql;
     bool collate = tree->kind != TSQL_UNION_ALL;
-    if (write_side(b, &left, out->items, collate, &left_sql) < 0 || write_side(b, &right, out->items, collate, &right_sql) < 0)
+    /* Set operators are read from the left, in SQLite too: what is joined already need not stand in parentheses, of which SQLite
+     * takes few. Its columns have their collations unless UNION ALL, which asks for none, made it. */
+    bool chain = tree->left->kind != TSQL_SELECT_BODY && (!collate || tree->left->kind != TSQL_UNION_ALL);
+    if (write_side(b, &left, out->items, collate, chain, &left_sql) < 0 ||
+        write_side(b, &right, out->items, collate, false, &right_sql) < 0)
         return -1;
     out->sql = binder_sql(b, "%s %s %s", left_sql, words[tree->kind], right_sql);
     return 0;
