@@ -6,12 +6,16 @@ void commit_init(struct commit_queue *q)
 {
     *q = (struct commit_queue){0};
     pthread_mutex_init(&q->mutex, NULL);
-    pthread_cond_init(&q->changed, NULL);
+    pthread_cond_init(&q->ended[0], NULL);
+    pthread_cond_init(&q->ended[1], NULL);
+    pthread_cond_init(&q->arrived, NULL);
 }
 
 void commit_clear(struct commit_queue *q)
 {
-    pthread_cond_destroy(&q->changed);
+    pthread_cond_destroy(&q->arrived);
+    pthread_cond_destroy(&q->ended[1]);
+    pthread_cond_destroy(&q->ended[0]);
     pthread_mutex_destroy(&q->mutex);
 }
 
@@ -33,7 +37,7 @@ void commit_written(struct commit_queue *q)
     pthread_mutex_lock(&q->mutex);
     q->written = atomic_load(&q->announced);
     if (q->early > 0)
-        pthread_cond_broadcast(&q->changed);
+        pthread_cond_broadcast(&q->arrived);
     pthread_mutex_unlock(&q->mutex);
 }
 
@@ -59,30 +63,43 @@ static int sync_wal(sqlite3 *db, int id)
     return rc == SQLITE_OK ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : rc;
 }
 
+/* Does the next round. The mutex is held, but not during the sync. */
+static void sync_round(struct commit_queue *q, sqlite3 *db, int id)
+{
+    uint64_t round = ++q->round;
+    q->target = q->written;
+    q->syncing = true;
+    pthread_mutex_unlock(&q->mutex);
+    int rc = sync_wal(db, id);
+    pthread_mutex_lock(&q->mutex);
+    q->syncing = false;
+    if (rc == SQLITE_OK)
+        q->synced = q->target;
+    else
+        q->failed = true;
+    /* All who waited for this round go on; one of those who came too late for it does the next. */
+    pthread_cond_broadcast(&q->ended[round % 2]);
+    if (rc == SQLITE_OK)
+        pthread_cond_signal(&q->ended[(round + 1) % 2]);
+    else
+        pthread_cond_broadcast(&q->ended[(round + 1) % 2]);
+}
+
 int commit_wait(struct commit_queue *q, uint64_t number, sqlite3 *db, int id)
 {
     if (atomic_load(&q->synced) >= number)
         return 0;
     pthread_mutex_lock(&q->mutex);
     while (!q->failed && q->synced < number) {
-        if (q->syncing || q->written < number) {
-            bool early = q->written < number;
-            q->early += early;
-            pthread_cond_wait(&q->changed, &q->mutex);
-            q->early -= early;
-            continue;
+        if (q->written < number) {
+            q->early++;
+            pthread_cond_wait(&q->arrived, &q->mutex);
+            q->early--;
+        } else if (q->syncing) {
+            pthread_cond_wait(&q->ended[(q->round + (q->target < number)) % 2], &q->mutex);
+        } else {
+            sync_round(q, db, id);
         }
-        q->syncing = true;
-        uint64_t newest = q->written;
-        pthread_mutex_unlock(&q->mutex);
-        int rc = sync_wal(db, id);
-        pthread_mutex_lock(&q->mutex);
-        q->syncing = false;
-        if (rc == SQLITE_OK)
-            q->synced = newest;
-        else
-            q->failed = true;
-        pthread_cond_broadcast(&q->changed);
     }
     int result = q->synced >= number ? 0 : -1;
     pthread_mutex_unlock(&q->mutex);

@@ -34,11 +34,14 @@
 /* Of one database. */
 struct commit_queue {
     pthread_mutex_t mutex;
-    pthread_cond_t changed;   /* a sync has ended */
+    pthread_cond_t ended[2];  /* a sync has ended: that of an even round, of an odd one */
+    pthread_cond_t arrived;   /* a commit was written */
     atomic_ullong announced;  /* the newest commit's number; only the database's writer adds to it */
     uint64_t written;         /* commits up to this one are in the WAL: the same, or one less; guarded by `mutex` */
     atomic_ullong synced;     /* commits up to this one are on the disk; guarded by `mutex` for writing */
     unsigned early;           /* sessions that wait for a commit to be written; guarded by `mutex` */
+    uint64_t round;           /* of syncs; guarded by `mutex` */
+    uint64_t target;          /* the newest commit that this round syncs; guarded by `mutex` */
     bool syncing;             /* a session does it now; guarded by `mutex` */
     atomic_bool failed;       /* for ever; guarded by `mutex` for writing */
 };

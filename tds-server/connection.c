@@ -7,6 +7,7 @@ static void detach(struct engine_session *s, size_t i)
 {
     struct attachment *a = &s->attached[i];
     char sql[64];
+    sqlite3_finalize(a->lock);
     snprintf(sql, sizeof sql, "DETACH d%d", a->database->id);
     sqlite3_exec(s->db, sql, NULL, NULL, NULL);
     catalogue_release(a->catalogue);
@@ -124,8 +125,10 @@ struct attachment *connection_reuse(struct engine_session *s, int id, uint64_t v
 
 void connection_close(struct engine_session *s)
 {
-    for (size_t i = 0; i < s->attached_count; i++)
+    for (size_t i = 0; i < s->attached_count; i++) {
+        sqlite3_finalize(s->attached[i].lock);
         catalogue_release(s->attached[i].catalogue);
+    }
     s->attached_count = 0;
     sqlite3_close_v2(s->db);
     s->db = NULL;

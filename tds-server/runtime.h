@@ -35,6 +35,7 @@ struct attachment {
     bool locked;                 /* the open transaction may write here; the database is pinned then */
     uint64_t used;               /* by the session's clock: the least recent is detached first */
     unsigned pins;               /* statements under way that use it */
+    sqlite3_stmt *lock;          /* takes SQLite's lock on the file; NULL until it is needed */
     uint64_t seen;               /* the newest commit that the session knows of, until it is on the disk; 0: all are */
     int wal_frames;              /* in the WAL after the open transaction's commit; 0: it wrote nothing here */
 };

@@ -23,7 +23,6 @@ struct store {
     sqlite3 *master; /* for sg_database; guarded by `ddl` */
     pthread_mutex_t ddl;   /* CREATE and DROP DATABASE, one at a time; taken before `mutex` */
     pthread_mutex_t mutex; /* the list, pins and owners */
-    pthread_cond_t changed; /* an owner let go, or a wait was cancelled */
     struct store_database *databases; /* dropped ones included */
     unsigned drops;
 };
@@ -109,6 +108,7 @@ static void free_database(struct store_database *d)
 {
     if (!d)
         return;
+    pthread_cond_destroy(&d->freed);
     commit_clear(&d->commits);
     free(d->name);
     free(d->path);
@@ -123,6 +123,11 @@ static struct store_database *make_database(struct store *s, int id, const char 
     size_t path_len = strlen(s->folder) + strlen(file) + 2;
     d->id = id;
     commit_init(&d->commits);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->freed, &attr);
+    pthread_condattr_destroy(&attr);
     d->name = strndup(name, len);
     d->path = malloc(path_len);
     if (!d->name || !d->path) {
@@ -410,13 +415,15 @@ int store_lock(struct store *s, struct store_database *d, struct store_writer *w
             fault_set(f, 1222);
         else {
             w->waits_for = d;
-            waited = timeout_ms < 0 ? pthread_cond_wait(&s->changed, &s->mutex)
-                                    : pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+            waited = timeout_ms < 0 ? pthread_cond_wait(&d->freed, &s->mutex)
+                                    : pthread_cond_timedwait(&d->freed, &s->mutex, &until);
             w->waits_for = NULL;
         }
     }
     if (f->number == 0)
         d->owner = w;
+    else if (!d->owner)
+        pthread_cond_signal(&d->freed); /* the signal that it was free was perhaps ours: it goes to the next */
     pthread_mutex_unlock(&s->mutex);
     return f->number == 0 ? 0 : -1;
 }
@@ -426,7 +433,7 @@ void store_unlock(struct store *s, struct store_database *d, struct store_writer
     pthread_mutex_lock(&s->mutex);
     if (d->owner == w) {
         d->owner = NULL;
-        pthread_cond_broadcast(&s->changed);
+        pthread_cond_signal(&d->freed);
     }
     pthread_mutex_unlock(&s->mutex);
 }
@@ -435,7 +442,8 @@ void store_cancel(struct store *s, struct store_writer *w)
 {
     pthread_mutex_lock(&s->mutex);
     w->cancelled = true;
-    pthread_cond_broadcast(&s->changed);
+    if (w->waits_for)
+        pthread_cond_broadcast(&w->waits_for->freed);
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -548,11 +556,6 @@ int store_open(const char *folder, bool durable, struct store **out, struct buf 
     }
     s->durable = durable;
     s->lock_fd = -1;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
     pthread_mutex_init(&s->ddl, NULL);
     pthread_mutex_init(&s->mutex, NULL);
     s->folder = strdup(folder);
@@ -587,7 +590,6 @@ void store_close(struct store *s)
     }
     if (s->lock_fd >= 0)
         close(s->lock_fd);
-    pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->mutex);
     pthread_mutex_destroy(&s->ddl);
     free(s->folder);

@@ -18,6 +18,7 @@
 #include "tds-server/commit.h"
 #include "tds-server/fault.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,7 @@ struct store_database {
     struct commit_queue commits;
     unsigned pins;                 /* sessions that use it now; guarded by the store's mutex */
     struct store_writer *owner;    /* the session whose transaction may write; guarded by the store's mutex */
+    pthread_cond_t freed;          /* the owner let go, or a wait was cancelled */
 };
 
 /* Opens or makes the folder, takes its lock, removes what a crash left. 0, or -1 with a message. */

@@ -203,11 +203,16 @@ static int commit(struct engine_session *s)
 
 /* Takes SQLite's own lock before the transaction reads anything here. A connection that opens the file or meets a header
  * being changed holds it for a moment: SQLite waits for that, but not once the transaction has read. */
-static int lock_file(struct engine_session *s, const struct attachment *a)
+static int lock_file(struct engine_session *s, struct attachment *a)
 {
     char sql[64];
     snprintf(sql, sizeof sql, "DELETE FROM d%d.sg_object WHERE 0", a->database->id);
-    return run(s, sql);
+    int rc = a->lock ? SQLITE_OK : sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &a->lock, NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_step(a->lock);
+        rc = sqlite3_reset(a->lock);
+    }
+    return rc == SQLITE_OK ? 0 : runtime_sqlite_fault(s, rc);
 }
 
 int transaction_hold(struct engine_session *s, struct attachment *a)
