@@ -43,11 +43,16 @@ struct commit_queue {
     uint64_t round;           /* of syncs; guarded by `mutex` */
     uint64_t target;          /* the newest commit that this round syncs; guarded by `mutex` */
     bool syncing;             /* a session does it now; guarded by `mutex` */
-    atomic_bool failed;       /* for ever; guarded by `mutex` for writing */
+    atomic_bool failed;       /* given up, for ever; guarded by `mutex` for writing */
 };
 
 void commit_init(struct commit_queue *q);
 void commit_clear(struct commit_queue *q);
+
+/* Before a database's first use: brings what it holds to the disk, which is commit 1. A process that was killed leaves
+ * commits in the WAL that can be read, and nobody knows whether they are on the disk: they are moved into the database.
+ * `path` is the database's. Where that fails, it is given up. */
+void commit_recover(struct commit_queue *q, const char *path);
 
 /* Makes the connection leave the syncs of d<id> to commit_wait: only outside of a transaction. SQLite's result code. */
 int commit_prepare(sqlite3 *db, int id) __attribute__((warn_unused_result));

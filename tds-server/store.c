@@ -314,6 +314,7 @@ int store_create(struct store *s, const char *name, size_t len, int (*initialise
         rc = run(s->master, "COMMIT");
     if (rc != SQLITE_OK)
         goto out;
+    commit_recover(&d->commits, d->path);
     pthread_mutex_lock(&s->mutex);
     d->next = s->databases;
     s->databases = d;
@@ -566,6 +567,8 @@ int store_open(const char *folder, bool durable, struct store **out, struct buf 
         rc = open_master(s);
         if (rc == SQLITE_OK)
             rc = read_list(s);
+        for (struct store_database *d = s->databases; d && rc == SQLITE_OK; d = d->next)
+            commit_recover(&d->commits, d->path);
         if (rc != SQLITE_OK)
             buf_printf(error, "%s: %s", folder, s->master ? sqlite3_errmsg(s->master) : sqlite3_errstr(rc));
     }

@@ -48,7 +48,7 @@ static struct {
     size_t name_count;
     struct contents *all;
     uint64_t operations;
-    uint64_t cut_at, full_at; /* in `operations`; 0: never */
+    uint64_t cut_at, full_at, kill_at; /* in `operations`; 0: never */
     uint64_t syncs, failing_sync;
     uint64_t refusals;
     unsigned sync_us;
@@ -149,17 +149,22 @@ static void extend(unsigned char **image, size_t *image_len, size_t len, int fil
     *image_len = len;
 }
 
+static void apply_changes(unsigned char **image, size_t *len, const struct change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct change *x = &changes[i];
+        if (!x->data && (size_t)x->offset < *len)
+            *len = (size_t)x->offset;
+        extend(image, len, (size_t)x->offset + x->len, 0);
+        if (x->len > 0)
+            memcpy(*image + x->offset, x->data, x->len);
+    }
+}
+
 /* Syncs the first changes. */
 static void sync_contents(struct contents *c, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct change *x = &c->changes[i];
-        if (!x->data && (size_t)x->offset < c->synced_len)
-            c->synced_len = (size_t)x->offset;
-        extend(&c->synced, &c->synced_len, (size_t)x->offset + x->len, 0);
-        if (x->len > 0)
-            memcpy(c->synced + x->offset, x->data, x->len);
-    }
+    apply_changes(&c->synced, &c->synced_len, c->changes, count);
     drop_changes(c, count);
 }
 
@@ -176,13 +181,16 @@ static void sync_names(void)
     disk.name_count = kept;
 }
 
-/* Counts an operation that is about to happen; false when the power is off, or goes off with it. */
-static bool count_operation(void)
+/* Counts an operation that is about to happen; false when the power is off, or goes off with it. *on_its_way: it may have
+ * reached the disk all the same. */
+static bool count_operation(bool *on_its_way)
 {
+    *on_its_way = false;
     if (disk.dead)
         return false;
     disk.operations++;
-    if (disk.operations == disk.cut_at)
+    *on_its_way = disk.operations == disk.cut_at;
+    if (*on_its_way || disk.operations == disk.kill_at)
         disk.dead = true;
     return !disk.dead;
 }
@@ -325,9 +333,9 @@ static int file_write(sqlite3_file *f, const void *data, int len, sqlite3_int64 
     if (!c)
         return real(f)->pMethods->xWrite(real(f), data, len, offset);
     int rc = SQLITE_IOERR_WRITE;
+    bool on_its_way;
     pthread_mutex_lock(&disk.mutex);
-    bool was_dead = disk.dead;
-    if (count_operation()) {
+    if (count_operation(&on_its_way)) {
         bool full = disk.full_at != 0 && disk.operations >= disk.full_at;
         if (full) {
             disk.refusals++;
@@ -337,8 +345,8 @@ static int file_write(sqlite3_file *f, const void *data, int len, sqlite3_int64 
         rc = real(f)->pMethods->xWrite(real(f), data, len, offset);
         if (rc == SQLITE_OK && full)
             rc = SQLITE_FULL;
-    } else if (!was_dead) {
-        add_change(c, offset, data, (size_t)len); /* on its way when the power went */
+    } else if (on_its_way) {
+        add_change(c, offset, data, (size_t)len);
     }
     pthread_mutex_unlock(&disk.mutex);
     return rc;
@@ -350,10 +358,10 @@ static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
     if (!c)
         return real(f)->pMethods->xTruncate(real(f), size);
     int rc = SQLITE_IOERR_TRUNCATE;
+    bool on_its_way;
     pthread_mutex_lock(&disk.mutex);
-    bool was_dead = disk.dead;
-    bool alive = count_operation();
-    if (!was_dead)
+    bool alive = count_operation(&on_its_way);
+    if (alive || on_its_way)
         add_change(c, size, NULL, 0);
     if (alive)
         rc = real(f)->pMethods->xTruncate(real(f), size);
@@ -377,7 +385,8 @@ static int file_sync(sqlite3_file *f, int flags)
         pthread_mutex_lock(&disk.mutex);
     }
     size_t count = until > o->contents->settled ? (size_t)(until - o->contents->settled) : 0;
-    if (!count_operation()) {
+    bool on_its_way;
+    if (!count_operation(&on_its_way)) {
         /* nothing of it happened */
     } else if (++disk.syncs == disk.failing_sync) {
         drop_changes(o->contents, count); /* Linux marks the pages clean: no later sync writes them */
@@ -385,7 +394,7 @@ static int file_sync(sqlite3_file *f, int flags)
         sync_contents(o->contents, count);
         rc = SQLITE_OK;
         if (o->sync_names)
-            rc = count_operation() ? (sync_names(), SQLITE_OK) : SQLITE_IOERR_DIR_FSYNC;
+            rc = count_operation(&on_its_way) ? (sync_names(), SQLITE_OK) : SQLITE_IOERR_DIR_FSYNC;
         o->sync_names = false;
     }
     pthread_mutex_unlock(&disk.mutex);
@@ -482,15 +491,12 @@ static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags
     if (text && disk.dead) {
         rc = SQLITE_CANTOPEN;
     } else {
-        /* Whether the creation itself comes before the cut, the disk decides: the name is not synced yet. */
-        bool alive = !creates || count_operation();
-        rc = real_vfs->xOpen(real_vfs, path, real(f), flags, out_flags);
+        bool on_its_way = false, alive = !creates || count_operation(&on_its_way);
+        if (on_its_way)
+            add_version(text, new_contents());
+        rc = alive ? real_vfs->xOpen(real_vfs, path, real(f), flags, out_flags) : SQLITE_CANTOPEN;
         if (rc == SQLITE_OK && creates)
             add_version(text, new_contents());
-        if (rc == SQLITE_OK && !alive) {
-            real(f)->pMethods->xClose(real(f));
-            rc = SQLITE_CANTOPEN;
-        }
     }
     if (rc == SQLITE_OK) {
         o->contents = text ? live(find_name(text)) : NULL;
@@ -506,9 +512,10 @@ static int delete_name(const char *text, int (*remove_it)(void *arg), void *arg)
 {
     int rc = -1;
     errno = EIO;
+    bool on_its_way;
     pthread_mutex_lock(&disk.mutex);
-    bool was_dead = disk.dead, alive = count_operation();
-    if (!was_dead && live(find_name(text)))
+    bool alive = count_operation(&on_its_way);
+    if ((alive || on_its_way) && live(find_name(text)))
         add_version(text, NULL);
     if (alive)
         rc = remove_it(arg);
@@ -519,8 +526,9 @@ static int delete_name(const char *text, int (*remove_it)(void *arg), void *arg)
 /* Syncs the names; -1 with EIO when the power is off. */
 static int sync_folder(void)
 {
+    bool on_its_way;
     pthread_mutex_lock(&disk.mutex);
-    bool alive = count_operation();
+    bool alive = count_operation(&on_its_way);
     if (alive)
         sync_names();
     pthread_mutex_unlock(&disk.mutex);
@@ -698,7 +706,7 @@ void powercut_watch(const char *folder)
         disk.all = next;
     }
     disk.name_count = 0;
-    disk.operations = disk.cut_at = disk.full_at = disk.syncs = disk.failing_sync = disk.refusals = 0;
+    disk.operations = disk.cut_at = disk.kill_at = disk.full_at = disk.syncs = disk.failing_sync = disk.refusals = 0;
     disk.sync_us = 0;
     disk.dead = false;
     snprintf(disk.folder, sizeof disk.folder, "%s", folder);
@@ -719,6 +727,41 @@ void powercut_arm(uint64_t operation)
     pthread_mutex_lock(&disk.mutex);
     disk.cut_at = operation ? disk.operations + operation : 0;
     pthread_mutex_unlock(&disk.mutex);
+}
+
+void powercut_arm_kill(uint64_t operation)
+{
+    pthread_mutex_lock(&disk.mutex);
+    disk.kill_at = operation ? disk.operations + operation : 0;
+    pthread_mutex_unlock(&disk.mutex);
+}
+
+/* A file as the process saw it: all changes are in it. */
+static int copy_live(const char *folder, const struct name *n)
+{
+    const struct contents *c = live(n);
+    unsigned char *image = must(malloc(c->synced_len + 1));
+    size_t len = c->synced_len;
+    if (len > 0)
+        memcpy(image, c->synced, len);
+    apply_changes(&image, &len, c->changes, c->change_count);
+    int rc = write_file(folder, n->text, image, len);
+    free(image);
+    return rc;
+}
+
+int powercut_revive(const char *folder)
+{
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+        return -1;
+    for (size_t i = 0; i < disk.name_count; i++) {
+        if (live(&disk.names[i]) && copy_live(folder, &disk.names[i]) < 0)
+            return -1;
+    }
+    snprintf(disk.folder, sizeof disk.folder, "%s", folder);
+    disk.cut_at = disk.kill_at = 0;
+    disk.dead = false;
+    return 0;
 }
 
 void powercut_slow_syncs(unsigned microseconds)

@@ -39,6 +39,12 @@ void powercut_slow_syncs(unsigned microseconds);
 void powercut_arm(uint64_t operation);
 bool powercut_happened(void);
 
+/* The same for a process that is killed: the operation does not happen, nor any after it; the disk goes on. */
+void powercut_arm_kill(uint64_t operation);
+/* The next process: copies the files, as the last one left them, to `folder` and goes on from there; what was unsynced is
+ * so still. All files of the last process must be closed. 0, or -1 with errno. */
+int powercut_revive(const char *folder) __attribute__((warn_unused_result));
+
 /* Writes what the disk may hold into `folder`, made when absent. The seed decides. 0, or -1 with errno. */
 int powercut_write_disk(const char *folder, uint64_t seed) __attribute__((warn_unused_result));
 

@@ -304,6 +304,50 @@ static void without_syncs_commits_are_lost(void **state)
     assert_true(t.losses.missing > 0);
 }
 
+/* ---- a kill, and then a cut ---- */
+
+/* A process is killed with commits in its WAL that are not on the disk. The next one sees them, and may tell them only when
+ * they are. */
+static void what_is_told_after_a_kill_outlives_a_cut(void **state)
+{
+    (void)state;
+    static const struct scenario s = {.writers = 2, .sync_us = SLOW_SYNC_US, .durable = true};
+    struct totals t = {0};
+    struct ledger *ledgers = calloc(MAX_WRITERS, sizeof *ledgers);
+    assert_non_null(ledgers);
+    uint64_t cuts = setting("SHARDGATE_CUTS", CUTS), seed = setting("SHARDGATE_SEED", 1);
+    uint64_t operations = cut_once(&s, ledgers, 0, seed);
+    for (uint64_t i = 0; i < cuts; i++) {
+        struct client c = {0};
+        prepare(ledgers, s.writers, seed * 1000003 + i);
+        powercut_slow_syncs(s.sync_us);
+        powercut_arm_kill(1 + operations * i / cuts);
+        struct engine *e = open_engine(live, true);
+        if (e) {
+            run_writers(e, ledgers, s.writers, CHANGES);
+            engine_close(e);
+        }
+        scratch_empty(after);
+        assert_int_equal(powercut_revive(after), 0);
+        e = open_engine(after, true);
+        assert_true(e && client_open(&c, e, "Bank"));
+        for (int k = 0; k < s.writers; k++)
+            assert_true(ledger_settle(&ledgers[k], &c, &t.losses));
+        powercut_arm(1);
+        client_close(&c);
+        engine_close(e);
+        scratch_empty(later);
+        assert_int_equal(powercut_write_disk(later, seed * 1000003 + i), 0);
+        t.cuts++;
+        powercut_watch("");
+        examine(&s, later, ledgers, &t);
+    }
+    free(ledgers);
+    print_message("# a kill, then a cut: %d cuts, %d changes acknowledged; %d missing, %d torn, %d broken\n", t.cuts, t.acknowledged,
+                  t.losses.missing, t.losses.torn, t.losses.broken);
+    assert_nothing_lost(&t);
+}
+
 /* ---- readers ---- */
 
 #define READER_WRITERS 3
@@ -518,6 +562,7 @@ int main(void)
         cmocka_unit_test(several_writers_lose_nothing),
         cmocka_unit_test(a_second_cut_during_recovery_loses_nothing),
         cmocka_unit_test(without_syncs_commits_are_lost),
+        cmocka_unit_test(what_is_told_after_a_kill_outlives_a_cut),
         cmocka_unit_test(nothing_is_told_before_it_is_certain),
         cmocka_unit_test(databases_come_and_go_wholly),
     };
