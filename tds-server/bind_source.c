@@ -1,6 +1,6 @@
 #include "tds-server/binder.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/views.h"
 
 #include <stdio.h>

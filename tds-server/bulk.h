@@ -8,7 +8,7 @@
 #define SHARDGATE_TDS_BULK_H
 
 #include "common/buf.h"
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/reader.h"
 #include "tds-server/tsql_parse.h"
 #include "tds-server/value.h"

@@ -12,7 +12,7 @@
 #ifndef SHARDGATE_TDS_CATALOGUE_H
 #define SHARDGATE_TDS_CATALOGUE_H
 
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/cell.h"
 #include "tds-server/fault.h"
 #include "tds-server/tsql_tree.h"

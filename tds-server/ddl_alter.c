@@ -1,7 +1,7 @@
 #include "tds-server/ddl.h"
 
 #include "tds-server/bind.h"
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/convert.h"
 #include "tds-server/typing.h"
 

@@ -1,6 +1,6 @@
 #include "tds-server/ddl.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 
 #include <string.h>
 

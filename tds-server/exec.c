@@ -1,7 +1,7 @@
 #include "tds-server/exec.h"
 
 #include "tds-server/bind.h"
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/convert.h"
 #include "tds-server/globals.h"
 #include "tds-server/typing.h"

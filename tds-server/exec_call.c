@@ -1,7 +1,7 @@
 /* EXEC and calls by name: the server's own procedures (sysproc.h) and sp_executesql. There are no others. */
 #include "tds-server/exec.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/convert.h"
 #include "tds-server/sysproc.h"
 #include "tds-server/typing.h"

@@ -1,7 +1,7 @@
 #include "tds-server/functions.h"
 
 #include "common/utf8.h"
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/convert.h"
 #include "tds-server/decimal.h"
 #include "tds-server/moment.h"

@@ -1,6 +1,6 @@
 #include "tds-server/globals.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/convert.h"
 #include "tds-server/moment.h"
 #include "tds-server/typing.h"

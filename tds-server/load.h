@@ -4,7 +4,7 @@
 #define SHARDGATE_TDS_LOAD_H
 
 #include "tds-server/answer.h"
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/engine.h"
 #include "tds-server/reader.h"
 

@@ -3,7 +3,7 @@
 #ifndef SHARDGATE_TDS_PLAN_H
 #define SHARDGATE_TDS_PLAN_H
 
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/runtime.h"
 #include "tds-server/tsql_tree.h"
 

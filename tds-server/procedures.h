@@ -4,7 +4,7 @@
 #define SHARDGATE_TDS_PROCEDURES_H
 
 #include "tds-server/answer.h"
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/engine.h"
 #include "tds-server/load.h"
 #include "tds-server/rpc.h"

@@ -4,7 +4,7 @@
 #define SHARDGATE_TDS_RPC_H
 
 #include "common/buf.h"
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/engine.h"
 #include "tds-server/reader.h"
 #include "tds-server/wiretype.h"

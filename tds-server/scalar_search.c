@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/scalar_private.h"
 #include "tds-server/unicode.h"
 

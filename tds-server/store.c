@@ -1,6 +1,6 @@
 #include "tds-server/store.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 
 #include <dirent.h>
 #include <errno.h>

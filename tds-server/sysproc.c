@@ -1,6 +1,6 @@
 #include "tds-server/sysproc.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 
 #include <string.h>
 

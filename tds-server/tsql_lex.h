@@ -4,7 +4,7 @@
 #ifndef SHARDGATE_TDS_TSQL_LEX_H
 #define SHARDGATE_TDS_TSQL_LEX_H
 
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/tsql_parse.h"
 #include "tds-server/tsql_words.h"
 

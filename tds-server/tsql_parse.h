@@ -6,7 +6,7 @@
 #ifndef SHARDGATE_TDS_TSQL_PARSE_H
 #define SHARDGATE_TDS_TSQL_PARSE_H
 
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/tsql_tree.h"
 
 #include <stdbool.h>

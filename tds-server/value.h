@@ -18,6 +18,7 @@
 #define SHARDGATE_TDS_VALUE_H
 
 #include "common/buf.h"
+#include "common/collate.h"
 #include "common/sqltype.h"
 
 #include <stdbool.h>
@@ -26,14 +27,6 @@
 
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
-
-/* How strings of a column compare. All ignore trailing spaces. */
-enum collation {
-    COLLATION_CI,   /* case-insensitive; the server's default */
-    COLLATION_CS,   /* case-sensitive */
-    COLLATION_BIN2, /* by code point */
-    COLLATIONS
-};
 
 struct value {
     struct sqltype type;

@@ -1,6 +1,6 @@
 #include "tds-server/views.h"
 
-#include "tds-server/collate.h"
+#include "common/collate.h"
 #include "tds-server/typing.h"
 
 #include <string.h>

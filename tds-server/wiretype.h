@@ -9,7 +9,7 @@
 #define SHARDGATE_TDS_WIRETYPE_H
 
 #include "common/buf.h"
-#include "tds-server/arena.h"
+#include "common/arena.h"
 #include "tds-server/reader.h"
 #include "tds-server/value.h"
 

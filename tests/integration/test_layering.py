@@ -20,7 +20,7 @@ HOMES = {  # foreign header: where it may be included
     "sql.h": ("fcgi-worker/db.c", "fcgi-worker/db.h"),
     "sqlext.h": ("fcgi-worker/db.c", "fcgi-worker/db.h"),
     "sqlite3.h": ("tds-server/",),
-    "utf8proc.h": ("tds-server/",),
+    "utf8proc.h": ("common/collate.c", "tds-server/"),
     "gmp.h": ("tds-server/decimal.c",),
     "openssl/": ("tds-server/tls.c", "tds-server/tls_certificate.c"),
 }

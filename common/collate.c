@@ -1,4 +1,4 @@
-#include "tds-server/collate.h"
+#include "common/collate.h"
 
 #include "common/utf8.h"
 
@@ -80,6 +80,51 @@ int collate_compare(enum collation collation, const char *a, size_t a_len, const
     if (order == 0 && collation == COLLATION_CS)
         order = -compare_binary(a, a_len, b, b_len);
     return order;
+}
+
+static int32_t unchanged(int32_t cp)
+{
+    return cp;
+}
+
+static int32_t lower(int32_t cp)
+{
+    return (int32_t)fold((uint32_t)cp);
+}
+
+static int32_t upper(int32_t cp)
+{
+    return utf8proc_toupper(cp);
+}
+
+static void append_mapped(const char *text, size_t len, int32_t (*map)(int32_t), struct buf *out)
+{
+    const char *end = text + len;
+    while (text < end) {
+        char mapped[UTF8_MAX_BYTES];
+        uint32_t cp;
+        size_t n = utf8_decode(text, (size_t)(end - text), &cp);
+        if (n == 0)
+            buf_append_char(out, *text++);
+        else
+            buf_append(out, mapped, utf8_encode((uint32_t)map((int32_t)cp), mapped));
+        text += n;
+    }
+}
+
+void collate_append_key(enum collation collation, const char *text, size_t len, struct buf *out)
+{
+    append_mapped(text, trimmed(text, len), collation == COLLATION_CI ? lower : unchanged, out);
+}
+
+void collate_append_lower(const char *text, size_t len, struct buf *out)
+{
+    append_mapped(text, len, lower, out);
+}
+
+void collate_append_upper(const char *text, size_t len, struct buf *out)
+{
+    append_mapped(text, len, upper, out);
 }
 
 bool collate_name_equal(const char *a, size_t a_len, const char *b, size_t b_len)

@@ -2,8 +2,8 @@
  *
  * Knows nothing about what it holds. Allocations are zeroed, aligned for any type and live until arena_clear().
  */
-#ifndef SHARDGATE_TDS_ARENA_H
-#define SHARDGATE_TDS_ARENA_H
+#ifndef SHARDGATE_ARENA_H
+#define SHARDGATE_ARENA_H
 
 #include <stdbool.h>
 #include <stddef.h>

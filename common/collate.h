@@ -1,19 +1,33 @@
-/* How strings compare and match: the three collations, and LIKE with T-SQL's wildcards. Knows no SQLite.
+/* How strings compare and match: the three collations, and LIKE with T-SQL's wildcards. Knows no SQL and no table.
  *
  * All ignore trailing spaces in comparison (the shorter string counts as padded). CI folds case by Unicode's simple
  * mapping, accents count; CS orders as CI and puts lower case before upper case where that ties; BIN2 is by code point.
  */
-#ifndef SHARDGATE_TDS_COLLATE_H
-#define SHARDGATE_TDS_COLLATE_H
+#ifndef SHARDGATE_COLLATE_H
+#define SHARDGATE_COLLATE_H
 
-#include "tds-server/value.h"
+#include "common/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+enum collation {
+    COLLATION_CI,   /* case-insensitive; tds-server's default */
+    COLLATION_CS,   /* case-sensitive */
+    COLLATION_BIN2, /* by code point */
+    COLLATIONS
+};
+
 /* <0, 0, >0. Both are UTF-8; malformed bytes compare by their own value. */
 int collate_compare(enum collation collation, const char *a, size_t a_len, const char *b, size_t b_len);
+
+/* Appends bytes that are equal for two strings exactly where collate_compare says that they are. */
+void collate_append_key(enum collation collation, const char *text, size_t len, struct buf *out);
+
+/* Appends the text in lower or upper case by the simple mappings: one character stays one. */
+void collate_append_lower(const char *text, size_t len, struct buf *out);
+void collate_append_upper(const char *text, size_t len, struct buf *out);
 
 /* Are names equal (identifiers, without regard to case)? */
 bool collate_name_equal(const char *a, size_t a_len, const char *b, size_t b_len);

@@ -1,4 +1,4 @@
-#include "tds-server/arena.h"
+#include "common/arena.h"
 
 #include <stdalign.h>
 #include <stdint.h>
