@@ -1,5 +1,6 @@
 #include "fcgi-worker/operations.h"
 
+#include "common/query.h"
 #include "fcgi-worker/changes.h"
 #include "fcgi-worker/request.h"
 #include "fcgi-worker/rows.h"
@@ -57,35 +58,67 @@ out:
     request_close(&r);
 }
 
-/* The query fields that are not built yet are refused by name: to ignore one would answer another question. */
-static int refuse_query_fields(struct request *r)
+/* Reads a select, finds its table and writes its statement. `after` is refused by name: to ignore it would answer another
+ * question. */
+static int prepare_select(struct request *r, struct query *q, struct statement *s)
 {
-    static const char *const refused[] = {"order_by", "limit", "offset", "after", "distinct", "aggregates", "group_by", "having", "allow_partial"};
-    struct json_object *value;
+    struct json_object *ignored;
 
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        if (json_member(r->body, refused[i], &value))
-            return err_set(&r->error, ERR_BAD_FIELD, "%s: not yet supported", refused[i]);
-    }
-    return 0;
+    if (json_member(r->body, "after", &ignored))
+        return err_set(&r->error, ERR_BAD_FIELD, "after: not yet supported");
+    if (query_read(r->body, q, &r->error) < 0 || request_table(r) < 0)
+        return -1;
+    return statement_select(s, r->table, q, &r->error);
 }
+
+static const char *const select_fields[] = {"db_name",    "table",    "condition", "params",        "columns",   "shard_key",
+                                            "scatter",    "order_by", "limit",     "offset",        "after",     "distinct",
+                                            "aggregates", "group_by", "having",    "allow_partial", "partial",   NULL};
 
 static void select_rows(struct http *h, void *thread)
 {
-    static const char *const fields[] = {"db_name",  "table",      "condition", "params", "columns",       "shard_key", "scatter", "order_by",
-                                         "limit",    "offset",     "after",     "distinct", "aggregates",  "group_by",  "having",  "allow_partial", NULL};
-    struct json_object *columns;
+    struct query q = {0};
     struct statement s;
     struct request r;
 
     statement_init(&s);
-    if (request_open(&r, h, thread, fields) == 0 && refuse_query_fields(&r) == 0
-        && json_get_array(r.body, "columns", false, &columns, &r.error) == 0 && request_where(&r, false) == 0 && request_table(&r) == 0
-        && statement_select(&s, r.table, columns, r.where, &r.error) == 0 && db_query(r.db, &s, r.deadline_us, &r.error) == 0) {
+    if (request_open(&r, h, thread, select_fields) == 0 && prepare_select(&r, &q, &s) == 0
+        && db_query(r.db, &s, r.deadline_us, &r.error) == 0) {
         r.answered = rows_stream(h, r.db, &s, r.worker->shard, r.worker->name, &r.error) == 0;
         db_close(r.db);
     }
     statement_clear(&s);
+    query_clear(&q);
+    request_close(&r);
+}
+
+/* Shows the text that the same body would run as a /select, and runs nothing. */
+static void explain_select(struct http *h, void *thread)
+{
+    struct query q = {0};
+    struct statement s;
+    struct request r;
+    struct buf out, text;
+
+    statement_init(&s);
+    buf_init(&out, REQUEST_MAX_ANSWER);
+    buf_init(&text, REQUEST_MAX_ANSWER);
+    if (request_open(&r, h, thread, select_fields) == 0 && prepare_select(&r, &q, &s) == 0) {
+        statement_write_template(&s, &text);
+        buf_printf(&out, "{\"status\":\"ok\",\"shards\":[{\"shard\":%d,\"worker\":", r.worker->shard);
+        json_write_text(&out, r.worker->name);
+        buf_append_text(&out, ",\"sql\":");
+        json_write_text(&out, buf_text(&text));
+        buf_append_text(&out, "}]}");
+        if (buf_status(&text) < 0)
+            (void)err_set(&r.error, ERR_INTERNAL, "the statement is too long to be shown");
+        else
+            request_answer(&r, &out);
+    }
+    buf_clear(&text);
+    buf_clear(&out);
+    statement_clear(&s);
+    query_clear(&q);
     request_close(&r);
 }
 
@@ -252,6 +285,7 @@ const struct http_route operations_routes[] = {
     {"POST", "/delete-table", changes_delete_table, check_token},
     {"POST", "/insert", insert_rows, check_token},
     {"POST", "/select", select_rows, check_token},
+    {"POST", "/explain", explain_select, check_token},
     {"POST", "/update", update_rows, check_token},
     {"POST", "/delete", delete_rows, check_token},
     {"POST", "/map-reduce-count", count_rows, check_token},

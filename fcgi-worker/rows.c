@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Each writer appends the value of one column, which may be NULL, as JSON. */
-typedef int write_value(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e);
+typedef int write_value(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e);
 
 static int write_null(int rc, struct buf *out)
 {
@@ -17,7 +17,7 @@ static int write_null(int rc, struct buf *out)
     return rc < 0 ? -1 : 0;
 }
 
-static int write_integer(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_integer(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     int64_t v;
     int rc = db_get_integer(db, i, &v, e);
@@ -27,7 +27,7 @@ static int write_integer(struct db *db, size_t i, const struct schema_column *c,
     return write_null(rc, out);
 }
 
-static int write_bit(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_bit(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     int64_t v;
     int rc = db_get_integer(db, i, &v, e);
@@ -37,7 +37,7 @@ static int write_bit(struct db *db, size_t i, const struct schema_column *c, str
     return write_null(rc, out);
 }
 
-static int write_double(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_double(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     double v;
     int rc = db_get_double(db, i, &v, e);
@@ -49,7 +49,7 @@ static int write_double(struct db *db, size_t i, const struct schema_column *c, 
 }
 
 /* A decimal's text is a JSON number but for what comes before its point: ".5" and "-.5" are not. */
-static int write_decimal(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_decimal(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     struct buf text;
     (void)c;
@@ -67,7 +67,7 @@ static int write_decimal(struct db *db, size_t i, const struct schema_column *c,
     return write_null(rc, out);
 }
 
-static int write_string(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_string(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     struct buf text;
     (void)c;
@@ -79,7 +79,7 @@ static int write_string(struct db *db, size_t i, const struct schema_column *c, 
     return write_null(rc, out);
 }
 
-static int write_binary(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_binary(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     struct buf bytes;
     (void)c;
@@ -105,7 +105,7 @@ static int read_digits(const char **p, int max, int *out)
 
 /* Dates and times in ISO 8601. The driver's text "Y-m-d H:M:S.f +hh:mm" is written anew: years before 1000 come without
  * their leading zeros, a blank stands where T belongs, and the fraction's length is not the column's scale in all versions. */
-static int write_time(struct db *db, size_t i, const struct schema_column *c, struct buf *out, struct err *e)
+static int write_time(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
 {
     bool has_date = c->type.kind != SQLTYPE_TIME, has_time = c->type.kind != SQLTYPE_DATE;
     char fraction[SQLTYPE_MAX_SCALE_TIME + 1] = "0000000";
@@ -168,7 +168,7 @@ static write_value *const writers[SQLTYPE_KINDS] = {
 int rows_write_row(struct db *db, const struct statement *s, struct buf *out, struct err *e)
 {
     for (size_t i = 0; i < s->column_count; i++) {
-        const struct schema_column *c = s->columns[i];
+        const struct statement_column *c = &s->columns[i];
         buf_append_char(out, i == 0 ? '{' : ',');
         json_write_text(out, c->name);
         buf_append_char(out, ':');

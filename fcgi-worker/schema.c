@@ -86,8 +86,9 @@ static void write_description(const struct schema_table *t, struct buf *out)
         } else {
             buf_append_text(out, "null");
         }
-        buf_printf(out, ",\"nullable\":%s,\"has_default\":%s,\"binary\":%s}", c->nullable ? "true" : "false",
-                   c->has_default ? "true" : "false", c->binary ? "true" : "false");
+        buf_printf(out, ",\"nullable\":%s,\"has_default\":%s,\"binary\":%s,\"ignores_case\":%s}",
+                   c->nullable ? "true" : "false", c->has_default ? "true" : "false", c->binary ? "true" : "false",
+                   c->ignores_case ? "true" : "false");
     }
     buf_append_char(out, ']');
     buf_clear(&type);
@@ -216,6 +217,7 @@ static int read_column(struct db *db, struct schema_column *c, struct buf *table
     if (db_get_text(db, 9, &text, e) < 0)
         goto out;
     c->binary = strstr(buf_text(&text), "_BIN") != NULL;
+    c->ignores_case = strstr(buf_text(&text), "_CI_") != NULL;
     rc = 0;
 out:
     buf_clear(&text);

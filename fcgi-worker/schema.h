@@ -28,6 +28,7 @@ struct schema_column {
     bool nullable;
     bool has_default;
     bool binary;         /* a string column with a binary collation */
+    bool ignores_case;   /* a string column whose collation does */
 };
 
 /* Immutable once schema_get() returned it, but for its count of users, which schema.c keeps. */

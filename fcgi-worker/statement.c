@@ -100,6 +100,24 @@ void statement_add_name(struct statement *s, const char *name)
     buf_append_char(&s->sql, '?');
 }
 
+/* A "?" inside brackets or quotes belongs to a name; all values are placeholders. */
+void statement_write_template(const struct statement *s, struct buf *out)
+{
+    char closes = '\0';
+    unsigned number = 0;
+    for (const char *p = buf_text(&s->sql); *p != '\0'; p++) {
+        if (closes == '\0' && *p == '?') {
+            buf_printf(out, "@p%u", ++number);
+            continue;
+        }
+        if (closes == '\0')
+            closes = *p == '[' ? ']' : *p == '\'' ? '\'' : '\0';
+        else if (*p == closes)
+            closes = '\0';
+        buf_append_char(out, *p);
+    }
+}
+
 /* ---- Schema changes ----------------------------------------------------------------------------------------------- */
 
 void statement_drop_table(struct statement *s, const char *database, const char *table)

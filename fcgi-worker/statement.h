@@ -4,7 +4,7 @@
  * text, in the order of `params`), table and column names stand in the catalogue's own spelling, names of new objects
  * have passed sqltype_check_name(), and every name goes through one bracketing function.
  *
- *     condition, data, set + schema_table ──statement_*──> sql + params + (for a select) the columns of the result
+ *     condition, data, set, query + schema_table ──statement_*──> sql + params + (for a select) the columns of the result
  *
  * Each function appends to an empty statement that statement_init() made; after a failure the statement is only good for
  * statement_clear().
@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "common/json.h"
 #include "common/predicate.h"
+#include "common/query.h"
 #include "common/sqltype.h"
 #include "fcgi-worker/schema.h"
 
@@ -51,13 +52,20 @@ struct statement_param {
     size_t offset, len;   /* of the value's text in `values`; a NUL follows it */
 };
 
+/* A column of a select's result. */
+struct statement_column {
+    const char *name; /* borrowed from the table or the query */
+    bool known;       /* `type` is one of the contract's; others are read as text */
+    struct sqltype type;
+};
+
 struct statement {
     struct buf sql;
     struct buf values;
     struct statement_param *params;
     size_t param_count;
     size_t param_capacity;
-    const struct schema_column **columns; /* of a select's result, borrowed from the table; NULL otherwise */
+    struct statement_column *columns; /* of a select's result; NULL otherwise */
     size_t column_count;
 };
 
@@ -67,10 +75,15 @@ void statement_clear(struct statement *s); /* a zeroed struct is accepted */
 /* A parameter's value: text as sqltype.h's sqlvalue has it, binaries as bytes. */
 const char *statement_value(const struct statement *s, const struct statement_param *p);
 
-/* Rows. `columns` is the request's array of names or NULL for all; `where` is bound (predicate_bind) or NULL for none.
- * ERR_UNKNOWN_COLUMN for a column that the table does not have. */
-int statement_select(struct statement *s, const struct schema_table *t, const struct json_object *columns,
-                     const struct predicate *where, struct err *e) __attribute__((warn_unused_result));
+/* A select with its query fields; resolves `q`, which must outlive the statement. ERR_UNKNOWN_COLUMN for a column that the
+ * table does not have.
+ *
+ * Strings are sorted, and their least and greatest found, by a binary collation: that order is the same on every shard
+ * and the one in which the master merges. Groups and DISTINCT follow the columns' own collations. */
+int statement_select(struct statement *s, const struct schema_table *t, struct query *q, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* `where` is bound (predicate_bind) or NULL for none. */
 int statement_count(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
     __attribute__((warn_unused_result));
 /* ERR_BAD_FIELD for an empty `set`, ERR_UNSAFE_STATEMENT when it sets the shard column. */
@@ -118,6 +131,9 @@ void statement_find_table(struct statement *s, const char *database, const char 
 /* table, column, type, length, precision, scale, datetime precision, nullable, default, collation */
 void statement_list_columns(struct statement *s, const char *database, const char *table);
 void statement_find_shard_column(struct statement *s, const char *database, const char *table); /* shard_column */
+
+/* Appends the text with its placeholders numbered: @p1, @p2 … */
+void statement_write_template(const struct statement *s, struct buf *out);
 
 /* A connection's own statements. */
 void statement_session_options(struct statement *s, int lock_timeout_ms);

@@ -2,6 +2,7 @@
 #ifndef SHARDGATE_WORKER_STATEMENT_PARTS_H
 #define SHARDGATE_WORKER_STATEMENT_PARTS_H
 
+#include "common/predicate.h"
 #include "fcgi-worker/statement.h"
 
 /* Appends a name in brackets: the only place where one enters SQL text. */
@@ -16,5 +17,12 @@ void statement_set_value(struct statement *s, struct statement_param *p, const c
 
 /* Appends "?" and the parameter whose value is a name. */
 void statement_add_name(struct statement *s, const char *name);
+
+/* Appends " WHERE …", or nothing when `where` is NULL. */
+int statement_append_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+    __attribute__((warn_unused_result));
+/* Appends to `out` the placeholder of a condition's literal, and adds its parameter: the literal's own T-SQL type. */
+int statement_add_literal(struct statement *s, const struct predicate_operand *literal, struct buf *out, struct err *e)
+    __attribute__((warn_unused_result));
 
 #endif

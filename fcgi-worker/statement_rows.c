@@ -1,4 +1,4 @@
-/* statement.h: the statements that read and change rows. */
+/* statement.h: the statements that count and change rows, and their conditions. */
 #include "fcgi-worker/statement.h"
 #include "fcgi-worker/statement_parts.h"
 
@@ -130,7 +130,7 @@ static const struct schema_column *need_column(const struct schema_table *t, con
 
 static int write_column(void *arg, const struct predicate_operand *column, struct buf *out)
 {
-    struct where *w = arg;
+    const struct where *w = arg;
     const struct schema_column *c = need_column(w->t, column->text, column->len, w->e);
     if (c == NULL)
         return err_prefix(w->e, "condition");
@@ -138,7 +138,7 @@ static int write_column(void *arg, const struct predicate_operand *column, struc
     return 0;
 }
 
-static int write_literal(void *arg, const struct predicate_operand *literal, struct buf *out)
+int statement_add_literal(struct statement *s, const struct predicate_operand *literal, struct buf *out, struct err *e)
 {
     static const enum statement_bind binds[] = {
         [PREDICATE_INT] = STATEMENT_INT,         [PREDICATE_BIGINT] = STATEMENT_BIGINT,
@@ -146,83 +146,45 @@ static int write_literal(void *arg, const struct predicate_operand *literal, str
         [PREDICATE_VARCHAR] = STATEMENT_VARCHAR, [PREDICATE_NVARCHAR] = STATEMENT_NVARCHAR,
         [PREDICATE_BIT] = STATEMENT_BIT,
     };
-    struct where *w = arg;
     if (literal->kind == PREDICATE_NULLVAL) {
         buf_append_text(out, "NULL"); /* untyped, as in T-SQL: any column may be compared with it */
         return 0;
     }
-    struct statement_param *p = statement_new_param(w->s, binds[literal->type]);
+    struct statement_param *p = statement_new_param(s, binds[literal->type]);
     if (p == NULL)
-        return err_set(w->e, ERR_INTERNAL, "the condition has too many parameters, or memory ran out");
+        return err_set(e, ERR_INTERNAL, "the condition has too many parameters, or memory ran out");
     p->precision = literal->precision;
     p->scale = literal->scale;
-    statement_set_value(w->s, p, literal->text, literal->len);
+    statement_set_value(s, p, literal->text, literal->len);
     buf_append_char(out, '?');
+    return 0;
+}
+
+static int write_literal(void *arg, const struct predicate_operand *literal, struct buf *out)
+{
+    const struct where *w = arg;
+    return statement_add_literal(w->s, literal, out, w->e);
+}
+
+int statement_append_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+{
+    struct where w = {.s = s, .t = t, .e = e};
+    const struct predicate_writer writer = {.column = write_column, .literal = write_literal, .arg = &w};
+    if (where == NULL)
+        return 0;
+    buf_append_text(&s->sql, " WHERE ");
+    if (predicate_write_sql(where, &writer, &s->sql) != 0)
+        return e->code != ERR_NONE ? -1 : err_set(e, ERR_INTERNAL, "the condition could not be written");
     return 0;
 }
 
 /* Ends a statement: its WHERE, then the check of all that was appended. */
 static int finish_with_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
 {
-    if (where != NULL) {
-        struct where w = {.s = s, .t = t, .e = e};
-        const struct predicate_writer writer = {.column = write_column, .literal = write_literal, .arg = &w};
-        buf_append_text(&s->sql, " WHERE ");
-        if (predicate_write_sql(where, &writer, &s->sql) != 0)
-            return e->code != ERR_NONE ? -1 : err_set(e, ERR_INTERNAL, "the condition could not be written");
-    }
-    return statement_status(s, e);
+    return statement_append_where(s, t, where, e) < 0 ? -1 : statement_status(s, e);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------------------------------- */
-
-/* Finds which columns the result has. */
-static int choose_columns(struct statement *s, const struct schema_table *t, const struct json_object *names, struct err *e)
-{
-    size_t count = names == NULL ? t->column_count : json_array_length(names);
-    if (count == 0)
-        return err_set(e, ERR_BAD_FIELD, "columns: an array of at least one name is expected");
-    if (count > t->column_count)
-        return err_set(e, ERR_BAD_FIELD, "columns: %zu names, but table '%s' has %zu columns", count, t->name, t->column_count);
-    s->columns = calloc(count, sizeof(*s->columns));
-    if (s->columns == NULL)
-        return err_set(e, ERR_INTERNAL, "memory ran out");
-
-    for (size_t i = 0; i < count; i++) {
-        const struct schema_column *c = &t->columns[i];
-        if (names != NULL) {
-            const struct json_object *item = json_array_at(names, i);
-            const char *name;
-            char field[32];
-            size_t len;
-            snprintf(field, sizeof(field), "columns[%zu]", i);
-            if (json_read_name(item, field, &name, &len, e) < 0)
-                return -1;
-            if ((c = need_column(t, name, len, e)) == NULL)
-                return err_prefix(e, "columns");
-        }
-        for (size_t k = 0; k < s->column_count; k++) {
-            if (s->columns[k] == c)
-                return err_set(e, ERR_BAD_FIELD, "columns: '%s' is named twice", c->name);
-        }
-        s->columns[s->column_count++] = c;
-    }
-    return 0;
-}
-
-int statement_select(struct statement *s, const struct schema_table *t, const struct json_object *columns,
-                     const struct predicate *where, struct err *e)
-{
-    if (choose_columns(s, t, columns, e) < 0)
-        return -1;
-    for (size_t i = 0; i < s->column_count; i++) {
-        buf_append_text(&s->sql, i == 0 ? "SELECT " : ", ");
-        statement_append_name(&s->sql, s->columns[i]->name);
-    }
-    buf_append_text(&s->sql, " FROM ");
-    append_table(&s->sql, t);
-    return finish_with_where(s, t, where, e);
-}
 
 int statement_count(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
 {

@@ -68,18 +68,18 @@ static void render(const struct statement *s, struct buf *out)
 /* Runs `request` as /select, /update … would and renders what came of it; an error as its name. */
 static void run(const struct schema_table *t, const char *path, const char *request, struct buf *out)
 {
-    struct json_object *body = NULL, *columns = NULL, *set = NULL, *data = NULL, *params = NULL;
+    struct json_object *body = NULL, *set = NULL, *data = NULL, *params = NULL;
     struct statement_list list = {0};
     struct predicate *where = NULL;
     struct err e = ERR_INIT;
     const char *condition;
+    struct query q = {0};
     struct statement s;
     size_t len;
     int rc;
 
     statement_init(&s);
     assert_int_equal(json_read(request, strlen(request), &body, &e), 0);
-    (void)json_member(body, "columns", &columns);
     (void)json_member(body, "set", &set);
     (void)json_member(body, "data", &data);
     (void)json_member(body, "params", &params);
@@ -90,7 +90,7 @@ static void run(const struct schema_table *t, const char *path, const char *requ
     if (rc < 0)
         ;
     else if (strcmp(path, "select") == 0)
-        rc = statement_select(&s, t, columns, where, &e);
+        rc = query_read(body, &q, &e) < 0 ? -1 : statement_select(&s, t, &q, &e);
     else if (strcmp(path, "count") == 0)
         rc = statement_count(&s, t, where, &e);
     else if (strcmp(path, "update") == 0)
@@ -111,6 +111,7 @@ static void run(const struct schema_table *t, const char *path, const char *requ
     }
     statement_list_clear(&list);
     statement_clear(&s);
+    query_clear(&q);
     predicate_free(where);
     json_free(body);
 }
@@ -127,9 +128,9 @@ static void requests_become_statements(void **state)
          "SELECT [Name] FROM " TABLE " WHERE [student_id] = ? <- INT 1001"},
         {"select", "{\"columns\":[\"order\",\"we]ird\"],\"condition\":\"[we]]ird] = 1 OR [ORDER] = 2\"}",
          "SELECT [order], [we]]ird] FROM " TABLE " WHERE [we]]ird] = ? OR [order] = ? <- INT 1, INT 2"},
-        {"select", "{\"columns\":[\"nope\"]}", "unknown_column: columns: table 'Students' has no column \"nope\""},
-        {"select", "{\"columns\":[\"name\",\"NAME\"]}", "bad_field: columns: 'Name' is named twice"},
-        {"select", "{\"columns\":[]}", "bad_field: columns: an array of at least one name is expected"},
+        {"select", "{\"columns\":[\"nope\"]}", "unknown_column: columns[0]: the table has no column \"nope\""},
+        {"select", "{\"columns\":[\"name\",\"NAME\"]}", "bad_field: columns[1]: 'Name' is named twice"},
+        {"select", "{\"columns\":[]}", "bad_field: columns: must name at least one"},
         {"select", "{\"columns\":[1]}", "bad_field: columns[0]: a string is expected, not a number"},
         {"select", "{\"columns\":[\"name\\u0000\"]}", "bad_json: columns[0]: NUL in the name at byte 4"},
         {"select", "{\"condition\":\"nope = 1\"}", "unknown_column: condition: table 'Students' has no column \"nope\""},

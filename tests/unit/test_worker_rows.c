@@ -138,9 +138,8 @@ static void each_type_has_its_json(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         char name[] = "c";
-        struct schema_column column = {.name = name, .known = rows[i].type != NULL};
-        const struct schema_column *columns[] = {&column};
-        const struct statement s = {.columns = columns, .column_count = 1};
+        struct statement_column column = {.name = name, .known = rows[i].type != NULL};
+        const struct statement s = {.columns = &column, .column_count = 1};
         struct db db = {.text = rows[i].text};
         struct err e = ERR_INIT;
         struct buf out;
@@ -162,9 +161,8 @@ static void each_type_has_its_json(void **state)
 static int stream(struct http *h, struct db *db, struct err *e)
 {
     char name[] = "c";
-    struct schema_column column = {.name = name, .known = true, .type = {.kind = SQLTYPE_INT}};
-    const struct schema_column *columns[] = {&column};
-    const struct statement s = {.columns = columns, .column_count = 1};
+    struct statement_column column = {.name = name, .known = true, .type = {.kind = SQLTYPE_INT}};
+    const struct statement s = {.columns = &column, .column_count = 1};
     buf_init(&h->got, 64u << 20);
     return rows_stream(h, db, &s, 1, "python", e);
 }

@@ -150,10 +150,10 @@ static void the_catalogue_becomes_a_table(void **state)
     assert_non_null(behind_tag);
     assert_string_equal(behind_tag,
                         ",\"shard_column\":\"Student_ID\",\"columns\":["
-                        "{\"name\":\"Student_ID\",\"type\":\"INT\",\"nullable\":false,\"has_default\":false,\"binary\":false},"
-                        "{\"name\":\"Email\",\"type\":\"NVARCHAR(100)\",\"nullable\":true,\"has_default\":true,\"binary\":true},"
-                        "{\"name\":\"price\",\"type\":\"DECIMAL(10,2)\",\"nullable\":true,\"has_default\":false,\"binary\":false},"
-                        "{\"name\":\"doc\",\"type\":null,\"nullable\":true,\"has_default\":false,\"binary\":false}]");
+                        "{\"name\":\"Student_ID\",\"type\":\"INT\",\"nullable\":false,\"has_default\":false,\"binary\":false,\"ignores_case\":false},"
+                        "{\"name\":\"Email\",\"type\":\"NVARCHAR(100)\",\"nullable\":true,\"has_default\":true,\"binary\":true,\"ignores_case\":false},"
+                        "{\"name\":\"price\",\"type\":\"DECIMAL(10,2)\",\"nullable\":true,\"has_default\":false,\"binary\":false,\"ignores_case\":false},"
+                        "{\"name\":\"doc\",\"type\":null,\"nullable\":true,\"has_default\":false,\"binary\":false,\"ignores_case\":false}]");
     buf_clear(&out);
     schema_release(cache, t);
     schema_cache_free(cache);
