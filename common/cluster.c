@@ -503,7 +503,12 @@ static const struct key master_keys[] = {
                         .min = 1, .max = CLUSTER_MAX_THREADS},
 };
 
-enum { TOP_BIND, TOP_MAX_BODY, TOP_TIMEOUT, TOP_MASTER, TOP_WORKERS };
+static const struct key limit_keys[] = {
+    {.name = "max_rows", .kind = KEY_SIZE, .offset = offsetof(struct cluster, max_rows), .min = 1, .max = CLUSTER_MAX_ROWS},
+    {.name = "max_groups", .kind = KEY_SIZE, .offset = offsetof(struct cluster, max_groups), .min = 1, .max = CLUSTER_MAX_ROWS},
+};
+
+enum { TOP_BIND, TOP_MAX_BODY, TOP_TIMEOUT, TOP_LIMITS, TOP_MASTER, TOP_WORKERS };
 
 static const struct key top_keys[] = {
     [TOP_BIND] = {.name = "bind", .kind = KEY_TEXT, .offset = offsetof(struct cluster, bind), .valid = is_address,
@@ -512,6 +517,7 @@ static const struct key top_keys[] = {
                       .min = 1024, .max = CLUSTER_MAX_BODY},
     [TOP_TIMEOUT] = {.name = "timeout_ms", .kind = KEY_INT, .offset = offsetof(struct cluster, timeout_ms),
                      .min = 1, .max = CLUSTER_MAX_TIMEOUT_MS},
+    [TOP_LIMITS] = {.name = "limits", .kind = KEY_NESTED},
     [TOP_MASTER] = {.name = "master", .kind = KEY_NESTED},
     [TOP_WORKERS] = {.name = "workers", .kind = KEY_NESTED},
 };
@@ -547,6 +553,7 @@ static int read_cluster(struct reader *r, const struct place *top)
     struct place child;
     unsigned given;
     unsigned master_given;
+    unsigned limits_given;
 
     if (read_object(r, top, top_keys, sizeof(top_keys) / sizeof(top_keys[0]), c, &given) != 0 ||
         default_text(r, top, &c->bind, "127.0.0.1") != 0)
@@ -555,6 +562,15 @@ static int read_cluster(struct reader *r, const struct place *top)
         c->max_body = 8 << 20;
     if (c->timeout_ms == 0)
         c->timeout_ms = 5000;
+
+    (void)find_member(top, "limits", &child);
+    if ((given & KEY_GIVEN(TOP_LIMITS)) != 0 &&
+        read_object(r, &child, limit_keys, sizeof(limit_keys) / sizeof(limit_keys[0]), c, &limits_given) != 0)
+        return -1;
+    if (c->max_rows == 0)
+        c->max_rows = 1000000;
+    if (c->max_groups == 0)
+        c->max_groups = 1000000;
 
     (void)find_member(top, "master", &child);
     if ((given & KEY_GIVEN(TOP_MASTER)) != 0 &&

@@ -2,7 +2,11 @@
 
 #include "common/json.h"
 #include "common/predicate.h"
+#include "common/query.h"
 #include "fcgi-master/exchange.h"
+#include "fcgi-master/gather.h"
+#include "fcgi-master/plan.h"
+#include "fcgi-master/reduce.h"
 #include "fcgi-master/router.h"
 
 #include <stdint.h>
@@ -18,10 +22,10 @@ struct statement {
     /* the body's members, NULL where absent */
     struct json_object *data;
     struct json_object *set;
-    struct json_object *columns;
     struct json_object *params;
     struct json_object *shard_key;
     struct predicate *condition;
+    struct query query; /* of a select; its condition is the one above */
     bool scatter;
 
     /* made from them and the table's description */
@@ -29,6 +33,7 @@ struct statement {
     struct shardset shards;
     struct router_key key;    /* of an insert of one row */
     struct buf *shard_bodies; /* of an insert whose rows go to several shards: one a shard, else NULL */
+    struct plan plan;         /* of a select over several shards, or none */
 };
 
 struct operation {
@@ -38,6 +43,7 @@ struct operation {
     const char *const *members;                       /* that the body may have */
     int (*read)(struct statement *s, struct err *e);  /* its members into s */
     int (*route)(struct statement *s, struct err *e); /* s->table to s->shards; may run twice */
+    int (*answer)(struct statement *s, struct buf *out, struct err *e); /* the parts to one answer */
 };
 
 /* Reading the body */
@@ -46,8 +52,6 @@ static const char *const insert_members[] = {"db_name", "table", "data", "shard_
 static const char *const select_members[] = {
     "db_name", "table", "condition", "shard_key",  "columns",  "params", "order_by",      "limit",
     "offset",  "after", "distinct",  "aggregates", "group_by", "having", "allow_partial", NULL};
-static const char *const not_yet[] = {"order_by",   "limit",    "offset", "after",         "distinct",
-                                      "aggregates", "group_by", "having", "allow_partial", NULL};
 static const char *const update_members[] = {"db_name",   "table",   "set",    "condition",
                                              "shard_key", "scatter", "params", NULL};
 static const char *const delete_members[] = {"db_name", "table", "condition", "shard_key", "scatter", "params", NULL};
@@ -113,24 +117,13 @@ static int read_insert(struct statement *s, struct err *e)
 static int read_select(struct statement *s, struct err *e)
 {
     struct json_object *ignored = NULL;
-    for (size_t i = 0; not_yet[i] != NULL; i++) {
-        if (json_member(s->x.body, not_yet[i], &ignored))
-            return err_set(e, ERR_BAD_FIELD, "%s: not yet supported", not_yet[i]);
-    }
+    if (json_member(s->x.body, "after", &ignored))
+        return err_set(e, ERR_BAD_FIELD, "after: not yet supported");
     read_shard_key(s);
-    if (json_get_array(s->x.body, "columns", false, &s->columns, e) != 0)
-        return -1;
-    if (s->columns != NULL && json_array_length(s->columns) == 0)
-        return err_set(e, ERR_BAD_FIELD, "columns: must name at least one");
-    for (size_t i = 0; s->columns != NULL && i < json_array_length(s->columns); i++) {
-        char field[32];
-        const char *name = NULL;
-        size_t len = 0;
-        snprintf(field, sizeof field, "columns[%zu]", i);
-        if (json_read_name(json_array_at(s->columns, i), field, &name, &len, e) != 0)
-            return -1;
-    }
-    return read_condition(s, e);
+    int rc = query_read(s->x.body, &s->query, e);
+    s->condition = s->query.condition;
+    s->query.condition = NULL;
+    return rc;
 }
 
 static int read_delete(struct statement *s, struct err *e)
@@ -256,21 +249,13 @@ static int route_condition(struct statement *s, struct err *e)
     return 0;
 }
 
+/* One shard computes the whole answer itself. */
 static int route_select(struct statement *s, struct err *e)
 {
-    size_t count = s->columns != NULL ? json_array_length(s->columns) : 0;
-    bool seen[TABLE_MAX_COLUMNS] = {false};
-    for (size_t i = 0; i < count; i++) {
-        size_t len = 0;
-        const char *name = json_string(json_array_at(s->columns, i), &len);
-        const struct table_column *c = table_find_column(s->table, name, len);
-        if (c == NULL)
-            return err_set(e, ERR_UNKNOWN_COLUMN, "columns[%zu]: the table has no column '%.128s'", i, name);
-        if (seen[c - s->table->columns])
-            return err_set(e, ERR_BAD_FIELD, "columns[%zu]: '%s' is named twice", i, c->name);
-        seen[c - s->table->columns] = true;
-    }
-    return route_condition(s, e);
+    const struct query_table columns = plan_columns(s->table);
+    if (query_resolve(&s->query, &columns, e) != 0 || route_condition(s, e) != 0)
+        return -1;
+    return shardset_count(&s->shards) == 1 ? 0 : plan_make(&s->plan, &s->query, s->table, s->x.body, e);
 }
 
 static int route_delete(struct statement *s, struct err *e)
@@ -310,14 +295,92 @@ static int route_count(struct statement *s, struct err *e)
     return 0;
 }
 
-enum { INSERT, SELECT, UPDATE, DELETE, COUNT };
+/* From the parts to the answer */
+
+/* {…} becomes {…,"routing":{"key":…,"source":…,"shard":…}} */
+static void append_routing(const struct router_key *key, struct buf *answer)
+{
+    while (answer->len > 0 && answer->data[answer->len - 1] != '}')
+        buf_truncate(answer, answer->len - 1);
+    if (answer->len == 0)
+        return;
+    buf_truncate(answer, answer->len - 1);
+    buf_append_text(answer, ",\"routing\":{\"key\":");
+    json_write_string(answer, buf_text(&key->text), key->text.len);
+    buf_printf(answer, ",\"source\":\"%s\",\"shard\":%zu}}", router_source_name(key->source), key->shard);
+}
+
+static int answer_parts(struct statement *s, struct buf *out, struct err *e)
+{
+    (void)e;
+    merge_answer(s->x.parts, s->x.part_count, s->operation->kind, out);
+    return 0;
+}
+
+static int answer_insert(struct statement *s, struct buf *out, struct err *e)
+{
+    (void)answer_parts(s, out, e);
+    if (json_kind(s->data) == JSON_OBJECT)
+        append_routing(&s->key, out);
+    return 0;
+}
+
+static int answer_select(struct statement *s, struct buf *out, struct err *e)
+{
+    const struct cluster *c = s->x.master->cluster;
+    size_t rows = 0;
+    if (s->plan.kind == PLAN_PLAIN)
+        return answer_parts(s, out, e);
+    merge_select_begin(out);
+    int rc = s->plan.kind == PLAN_MERGE
+                 ? gather_rows(&s->plan, s->x.parts, s->x.part_count, c->max_rows, out, &rows, e)
+                 : reduce_rows(&s->plan, s->x.parts, s->x.part_count, c->max_groups, out, &rows, e);
+    merge_select_end(s->x.parts, s->x.part_count, rows, out);
+    return rc;
+}
+
+/* Why just these shards are asked. */
+static void append_reason(const struct statement *s, struct buf *out)
+{
+    size_t asked = shardset_count(&s->shards), all = s->x.master->cluster->worker_count;
+    if (s->shard_key != NULL)
+        buf_append_text(out, "shard_key names the shard");
+    else if (asked == 0)
+        buf_append_text(out, "the condition can be true on no shard");
+    else if (s->condition == NULL)
+        buf_append_text(out, "no condition: all shards");
+    else if (asked == all)
+        buf_append_text(out, "the condition rules out no shard");
+    else
+        buf_printf(out, "the condition on %s leaves %zu of %zu shards", s->table->shard_column->name, asked, all);
+}
+
+static int answer_explain(struct statement *s, struct buf *out, struct err *e)
+{
+    struct buf reason, steps;
+    (void)e;
+    buf_init(&reason, ERR_DETAIL_MAX);
+    buf_init(&steps, ERR_DETAIL_MAX * 2);
+    append_reason(s, &reason);
+    if (shardset_count(&s->shards) == 1)
+        buf_append_text(&steps, "[\"pass the worker's answer on\"]");
+    else
+        plan_write_steps(&s->plan, &steps);
+    merge_explain(s->x.parts, s->x.part_count, buf_text(&reason), buf_text(&steps), out);
+    buf_clear(&reason);
+    buf_clear(&steps);
+    return 0;
+}
+
+enum { INSERT, SELECT, UPDATE, DELETE, COUNT, EXPLAIN };
 
 static const struct operation operations[] = {
-    [INSERT] = {"/insert", MERGE_WRITE, true, insert_members, read_insert, route_insert},
-    [SELECT] = {"/select", MERGE_SELECT, false, select_members, read_select, route_select},
-    [UPDATE] = {"/update", MERGE_WRITE, true, update_members, read_update, route_update},
-    [DELETE] = {"/delete", MERGE_WRITE, true, delete_members, read_delete, route_delete},
-    [COUNT] = {"/map-reduce-count", MERGE_COUNT, false, count_members, read_condition, route_count},
+    [INSERT] = {"/insert", MERGE_WRITE, true, insert_members, read_insert, route_insert, answer_insert},
+    [SELECT] = {"/select", MERGE_SELECT, false, select_members, read_select, route_select, answer_select},
+    [UPDATE] = {"/update", MERGE_WRITE, true, update_members, read_update, route_update, answer_parts},
+    [DELETE] = {"/delete", MERGE_WRITE, true, delete_members, read_delete, route_delete, answer_parts},
+    [COUNT] = {"/map-reduce-count", MERGE_COUNT, false, count_members, read_condition, route_count, answer_parts},
+    [EXPLAIN] = {"/explain", MERGE_EXPLAIN, false, select_members, read_select, route_select, answer_explain},
 };
 
 /* One request, top to bottom */
@@ -328,6 +391,8 @@ static void clear_route(struct statement *s)
         buf_clear(&s->shard_bodies[i]);
     free(s->shard_bodies);
     s->shard_bodies = NULL;
+    plan_clear(&s->plan);
+    s->plan = (struct plan){0};
     s->shards = shardset_none();
     router_key_clear(&s->key);
     router_key_init(&s->key);
@@ -365,7 +430,7 @@ static void ask_shards(struct statement *s)
     for (size_t i = 0; i < s->x.master->cluster->worker_count; i++) {
         if (!shardset_has(&s->shards, i))
             continue;
-        const struct buf *own = s->shard_bodies != NULL ? &s->shard_bodies[i] : NULL;
+        const struct buf *own = s->shard_bodies != NULL ? &s->shard_bodies[i] : s->plan.body.len > 0 ? &s->plan.body : NULL;
         exchange_add(&s->x, &q, i, own != NULL ? buf_text(own) : s->x.text, own != NULL ? own->len : s->x.len);
     }
     exchange_run(&s->x, &q);
@@ -398,28 +463,24 @@ static void explain_difference(struct statement *s)
     }
 }
 
-/* {…} becomes {…,"routing":{"key":…,"source":…,"shard":…}} */
-static void append_routing(const struct router_key *key, struct buf *answer)
+/* May the answer go without the shards that failed? */
+static bool is_good_enough(const struct statement *s)
 {
-    while (answer->len > 0 && answer->data[answer->len - 1] != '}')
-        buf_truncate(answer, answer->len - 1);
-    if (answer->len == 0)
-        return;
-    buf_truncate(answer, answer->len - 1);
-    buf_append_text(answer, ",\"routing\":{\"key\":");
-    json_write_string(answer, buf_text(&key->text), key->text.len);
-    buf_printf(answer, ",\"source\":\"%s\",\"shard\":%zu}}", router_source_name(key->source), key->shard);
+    bool failed = merge_failed(s->x.parts, s->x.part_count);
+    return !failed || (s->operation->kind == MERGE_SELECT && s->query.allow_partial &&
+                       merge_only_lost(s->x.parts, s->x.part_count));
 }
 
-static void answer(struct statement *s)
+/* 0, or -1 with s->x.err set and nothing answered. */
+static int answer(struct statement *s)
 {
     struct buf out;
     buf_init(&out, EXCHANGE_MAX_ANSWER);
-    merge_answer(s->x.parts, s->x.part_count, s->operation->kind, &out);
-    if (s->data != NULL && json_kind(s->data) == JSON_OBJECT)
-        append_routing(&s->key, &out);
-    http_reply(s->x.h, 200, &out);
+    int rc = s->operation->answer(s, &out, &s->x.err);
+    if (rc == 0)
+        http_reply(s->x.h, 200, &out);
     buf_clear(&out);
+    return rc;
 }
 
 static void serve(struct http *h, void *thread, const struct operation *operation)
@@ -436,17 +497,16 @@ static void serve(struct http *h, void *thread, const struct operation *operatio
         ask_shards(&s);
     }
     explain_difference(&s);
-    if (merge_failed(s.x.parts, s.x.part_count)) {
+    if (!is_good_enough(&s))
         (void)exchange_refuse(&s.x, operation->kind);
-        goto fail;
-    }
-    answer(&s);
-    goto out;
+    else if (answer(&s) == 0)
+        goto out;
 fail:
     exchange_fail(&s.x);
 out:
     clear_route(&s);
     router_key_clear(&s.key);
+    query_clear(&s.query);
     predicate_free(s.condition);
     exchange_close(&s.x);
 }
@@ -474,4 +534,9 @@ void gateway_delete(struct http *h, void *thread)
 void gateway_count(struct http *h, void *thread)
 {
     serve(h, thread, &operations[COUNT]);
+}
+
+void gateway_explain(struct http *h, void *thread)
+{
+    serve(h, thread, &operations[EXPLAIN]);
 }

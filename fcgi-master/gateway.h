@@ -1,4 +1,4 @@
-/* The requests on rows: /insert, /select, /update, /delete, /map-reduce-count. Joins router, fanout and merge, which are
+/* The requests on rows: /insert, /select, /update, /delete, /map-reduce-count, /explain. Joins router, fanout and merge, which are
  * strangers to each other.
  *
  *     body → description of the table → shards (router) → calls (fanout) → one answer (merge)
@@ -17,5 +17,6 @@ void gateway_select(struct http *h, void *thread);
 void gateway_update(struct http *h, void *thread);
 void gateway_delete(struct http *h, void *thread);
 void gateway_count(struct http *h, void *thread);
+void gateway_explain(struct http *h, void *thread);
 
 #endif

@@ -16,6 +16,7 @@ static const struct shape {
     [MERGE_WRITE] = {NULL, "rows_affected", "shards", .complete = false},
     [MERGE_COUNT] = {NULL, "total", "map", .complete = true},
     [MERGE_SCHEMA] = {NULL, NULL, "shards", .complete = false},
+    [MERGE_EXPLAIN] = {NULL, NULL, "shards", .complete = false},
 };
 
 static void bad_worker_answer(struct err *e, bool write, const char *why)
@@ -184,6 +185,15 @@ bool merge_failed(const struct merge_part *parts, size_t count)
     return false;
 }
 
+bool merge_only_lost(const struct merge_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].err.code != ERR_NONE && err_status(parts[i].err.code) < 429)
+            return false;
+    }
+    return true;
+}
+
 static void append_slice(struct buf *out, struct json_slice s, bool *first)
 {
     if (s.len == 0)
@@ -192,38 +202,6 @@ static void append_slice(struct buf *out, struct json_slice s, bool *first)
         buf_append_char(out, ',');
     *first = false;
     buf_append(out, s.text, s.len);
-}
-
-static void append_joined(struct buf *out, const struct merge_part *parts, size_t count, const char *name, bool rows)
-{
-    bool first = true;
-    buf_printf(out, ",\"%s\":[", name);
-    for (size_t i = 0; i < count; i++)
-        append_slice(out, elements(rows ? &parts[i].rows : &parts[i].list), &first);
-    buf_append_char(out, ']');
-}
-
-void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out)
-{
-    const struct shape *shape = &shapes[kind];
-    if (count == 1) {
-        buf_append(out, parts[0].text, parts[0].len);
-        return;
-    }
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t n = 0;
-        if (read_number(&parts[i].number, &n))
-            sum += n;
-    }
-    buf_append_text(out, "{\"status\":\"ok\"");
-    if (shape->rows != NULL)
-        append_joined(out, parts, count, shape->rows, true);
-    buf_printf(out, ",\"%s\":%" PRIu64, shape->number, sum);
-    if (shape->complete)
-        buf_append_text(out, ",\"complete\":true");
-    append_joined(out, parts, count, shape->list, false);
-    buf_append_char(out, '}');
 }
 
 /* {"shard":0,"worker":"go" and, of a change of schema, ,"database":"SchoolDBGO" */
@@ -254,6 +232,101 @@ static const char *schema_outcome(const struct merge_part *p)
     return p->unchanged ? "unchanged" : err_outcome_name(p->applied);
 }
 
+/* What became of one shard, as an element of the problem's "shards". */
+static void append_shard(const struct merge_part *p, enum merge_kind kind, struct buf *out)
+{
+    if (p->err.code == ERR_NONE && (kind == MERGE_SELECT || kind == MERGE_WRITE || kind == MERGE_EXPLAIN)) {
+        bool first = true;
+        append_slice(out, elements(&p->list), &first); /* the worker's own words */
+        return;
+    }
+    open_shard(p, out);
+    if (p->err.code == ERR_NONE) {
+        buf_printf(out, ",\"outcome\":\"%s\"", kind == MERGE_SCHEMA ? schema_outcome(p) : "ok");
+        append_detail(p->note, out);
+    } else {
+        buf_printf(out, ",\"outcome\":\"%s\",\"code\":\"%s\"", err_outcome_name(p->err.outcome), err_name(p->err.code));
+        append_detail(p->err.detail, out);
+        if (p->err.sql_error != 0)
+            buf_printf(out, ",\"sql_error\":%d", p->err.sql_error);
+    }
+    buf_append_char(out, '}');
+}
+
+/* "NAME":[…]: what became of each shard. */
+static void append_shards(struct buf *out, const struct merge_part *parts, size_t count, const char *name, enum merge_kind kind)
+{
+    buf_printf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_append_char(out, ',');
+        append_shard(&parts[i], kind, out);
+    }
+    buf_append_char(out, ']');
+}
+
+void merge_select_begin(struct buf *out)
+{
+    buf_append_text(out, "{\"status\":\"ok\",\"rows\":[");
+}
+
+void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, struct buf *out)
+{
+    buf_printf(out, "],\"count\":%zu,\"complete\":%s", rows, merge_failed(parts, count) ? "false" : "true");
+    append_shards(out, parts, count, "shards", MERGE_SELECT);
+    buf_append_char(out, '}');
+}
+
+void merge_explain(const struct merge_part *parts, size_t count, const char *reason, const char *steps, struct buf *out)
+{
+    buf_append_text(out, "{\"status\":\"ok\",\"routing\":{\"reason\":");
+    json_write_text(out, reason);
+    buf_append_char(out, '}');
+    append_shards(out, parts, count, "shards", MERGE_EXPLAIN);
+    buf_printf(out, ",\"merge\":%s}", steps);
+}
+
+static uint64_t sum_numbers(const struct merge_part *parts, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t n = 0;
+        if (read_number(&parts[i].number, &n))
+            sum += n;
+    }
+    return sum;
+}
+
+static void answer_select(const struct merge_part *parts, size_t count, struct buf *out)
+{
+    bool first = true;
+    merge_select_begin(out);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].err.code == ERR_NONE)
+            append_slice(out, elements(&parts[i].rows), &first);
+    }
+    merge_select_end(parts, count, (size_t)sum_numbers(parts, count), out);
+}
+
+void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out)
+{
+    const struct shape *shape = &shapes[kind];
+    if (count == 1 && parts[0].err.code == ERR_NONE) {
+        buf_append(out, parts[0].text, parts[0].len);
+        return;
+    }
+    if (kind == MERGE_SELECT) {
+        answer_select(parts, count, out);
+        return;
+    }
+    bool first = true;
+    buf_printf(out, "{\"status\":\"ok\",\"%s\":%" PRIu64 "%s,\"%s\":[", shape->number, sum_numbers(parts, count),
+               shape->complete ? ",\"complete\":true" : "", shape->list);
+    for (size_t i = 0; i < count; i++)
+        append_slice(out, elements(&parts[i].list), &first);
+    buf_append_text(out, "]}");
+}
+
 void merge_schema(const struct merge_part *parts, size_t count, const char *db, const char *table, struct buf *out)
 {
     buf_append_text(out, "{\"status\":\"ok\",\"db_name\":");
@@ -270,27 +343,6 @@ void merge_schema(const struct merge_part *parts, size_t count, const char *db, 
         buf_printf(out, ",\"outcome\":\"%s\"}", schema_outcome(&parts[i]));
     }
     buf_append_text(out, "]}");
-}
-
-/* What became of one shard, as an element of the problem's "shards". */
-static void append_shard(const struct merge_part *p, enum merge_kind kind, struct buf *out)
-{
-    if (p->err.code == ERR_NONE && (kind == MERGE_SELECT || kind == MERGE_WRITE)) {
-        bool first = true;
-        append_slice(out, elements(&p->list), &first); /* the worker's own words */
-        return;
-    }
-    open_shard(p, out);
-    if (p->err.code == ERR_NONE) {
-        buf_printf(out, ",\"outcome\":\"%s\"", kind == MERGE_SCHEMA ? schema_outcome(p) : "ok");
-        append_detail(p->note, out);
-    } else {
-        buf_printf(out, ",\"outcome\":\"%s\",\"code\":\"%s\"", err_outcome_name(p->err.outcome), err_name(p->err.code));
-        append_detail(p->err.detail, out);
-        if (p->err.sql_error != 0)
-            buf_printf(out, ",\"sql_error\":%d", p->err.sql_error);
-    }
-    buf_append_char(out, '}');
 }
 
 /* Lost writes weigh most, then the status. */

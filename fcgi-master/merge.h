@@ -19,7 +19,8 @@ enum merge_kind {
     MERGE_SELECT, /* rows, count, shards */
     MERGE_WRITE,  /* rows_affected, shards */
     MERGE_COUNT,  /* total, map */
-    MERGE_SCHEMA  /* shards; the answer is written by merge_schema */
+    MERGE_SCHEMA, /* shards; the answer is written by merge_schema */
+    MERGE_EXPLAIN /* shards; the answer is written by merge_explain */
 };
 
 struct merge_part {
@@ -46,8 +47,15 @@ void merge_read_problem(int status, const char *text, size_t len, int retry_afte
 void merge_accept(struct merge_part *p, enum merge_kind kind);
 
 /* Writes the one answer out of `count` parts without errors (none is allowed, and gives an empty answer). With one part
- * that is its own answer, unchanged. */
+ * that is its own answer, unchanged. Of MERGE_SELECT parts may have errors: then the answer is not complete. */
 void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out);
+
+/* Writes a select's answer around rows that the caller appends in between. */
+void merge_select_begin(struct buf *out);
+void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, struct buf *out);
+
+/* Writes {"status":"ok","routing":{"reason":…},"shards":[…],"merge":STEPS}; `steps` is raw JSON. */
+void merge_explain(const struct merge_part *parts, size_t count, const char *reason, const char *steps, struct buf *out);
 
 /* Writes {"status":"ok","db_name":…,"table":…,"shards":[…]}; `table` may be NULL. */
 void merge_schema(const struct merge_part *parts, size_t count, const char *db, const char *table, struct buf *out);
@@ -60,5 +68,8 @@ void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind
 
 /* Does any part have an error? */
 bool merge_failed(const struct merge_part *parts, size_t count);
+
+/* Is each error the loss of a shard, and none the request's own fault? */
+bool merge_only_lost(const struct merge_part *parts, size_t count);
 
 #endif

@@ -7,6 +7,7 @@
 const struct http_route routes[] = {
     {"POST", "/insert", gateway_insert, NULL},
     {"POST", "/select", gateway_select, NULL},
+    {"POST", "/explain", gateway_explain, NULL},
     {"POST", "/update", gateway_update, NULL},
     {"POST", "/delete", gateway_delete, NULL},
     {"POST", "/map-reduce-count", gateway_count, NULL},

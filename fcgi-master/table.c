@@ -98,6 +98,13 @@ static int read_flag(const struct json_object *obj, const char *name, bool *out,
     return 0;
 }
 
+/* A flag that a worker may leave out where it is false. */
+static bool has_flag(const struct json_object *obj, const char *name)
+{
+    struct json_object *v = NULL;
+    return json_member(obj, name, &v) && json_kind(v) == JSON_BOOL && json_boolean(v);
+}
+
 static int read_column(const struct json_object *obj, struct table_column *c, struct err *e)
 {
     if (json_kind(obj) != JSON_OBJECT)
@@ -105,6 +112,7 @@ static int read_column(const struct json_object *obj, struct table_column *c, st
     if (copy_text(obj, "name", &c->name, e) != 0 || read_flag(obj, "nullable", &c->nullable, e) != 0 ||
         read_flag(obj, "has_default", &c->has_default, e) != 0 || read_flag(obj, "binary", &c->binary, e) != 0)
         return -1;
+    c->ignores_case = has_flag(obj, "ignores_case");
     struct json_object *type = NULL;
     if (!json_member(obj, "type", &type))
         return bad_answer(e, "a column without 'type'");

@@ -24,6 +24,7 @@ struct table_column {
     bool nullable;
     bool has_default;
     bool binary; /* a string column by whose collation equal is what hashes alike */
+    bool ignores_case; /* a string column whose collation does */
 };
 
 struct table {

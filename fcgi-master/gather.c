@@ -1,0 +1,198 @@
+#include "fcgi-master/gather.h"
+
+#include "fcgi-master/cell.h"
+#include "fcgi-master/keyset.h"
+#include "fcgi-master/rowscan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The rows of one shard, and the one that is next. */
+struct stream {
+    const struct merge_part *part;
+    size_t number; /* ties go in the order of the shards */
+    struct rowscan scan;
+    struct json_slice row;
+    struct json_slice *values; /* p->width of them */
+    struct cell *keys;         /* one for each element of order_by */
+    struct arena memory;       /* of the keys */
+};
+
+struct gather {
+    const struct plan *p;
+    struct stream *streams;
+    size_t stream_count;
+    struct stream **heap; /* the streams that have a row; the first has the one that comes next */
+    size_t heap_count;
+    size_t taken; /* rows of shards so far */
+    size_t max_rows;
+    struct arena seen_memory;
+    struct keyset seen; /* of distinct */
+    struct err *e;
+};
+
+static int bad_rows(const struct gather *g, const struct stream *s)
+{
+    return err_set(g->e, ERR_BAD_WORKER_ANSWER, "worker %s: its rows are not what it was asked for", s->part->worker);
+}
+
+/* Moves to the next row: 1, 0 at the end, -1 with the error. */
+static int advance(struct gather *g, struct stream *s)
+{
+    const struct plan *p = g->p;
+    int more = rowscan_next(&s->scan, &s->row, s->values, p->width);
+    if (more <= 0)
+        return more < 0 ? bad_rows(g, s) : 0;
+    if (g->taken++ == g->max_rows)
+        return err_set(g->e, ERR_BAD_FIELD,
+                       "limits.max_rows: the shards have more than %zu rows to merge; narrow the condition or give a smaller limit",
+                       g->max_rows);
+    arena_clear(&s->memory);
+    for (size_t i = 0; i < p->q->order_count; i++) {
+        const struct sqltype *type = query_term_column(p->q, &p->columns, p->q->order[i].term).type;
+        if (cell_read(type, s->values[p->order_members[i]], &s->memory, &s->keys[i]) != 0)
+            return bad_rows(g, s);
+    }
+    return 1;
+}
+
+static bool comes_before(const struct gather *g, const struct stream *a, const struct stream *b)
+{
+    for (size_t i = 0; i < g->p->q->order_count; i++) {
+        int order = cell_compare(&a->keys[i], &b->keys[i], COLLATION_BIN2);
+        if (order != 0)
+            return (order < 0) != g->p->q->order[i].descending;
+    }
+    return a->number < b->number;
+}
+
+/* Restores the heap below `at`, whose stream has a new row. */
+static void sift_down(struct gather *g, size_t at)
+{
+    for (;;) {
+        size_t first = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < g->heap_count; child++) {
+            if (comes_before(g, g->heap[child], g->heap[first]))
+                first = child;
+        }
+        if (first == at)
+            return;
+        struct stream *moved = g->heap[at];
+        g->heap[at] = g->heap[first];
+        g->heap[first] = moved;
+        at = first;
+    }
+}
+
+static int open_streams(struct gather *g, const struct merge_part *parts, size_t count)
+{
+    g->streams = calloc(count + 1, sizeof *g->streams);
+    g->heap = calloc(count + 1, sizeof *g->heap);
+    if (g->streams == NULL || g->heap == NULL)
+        return err_set(g->e, ERR_INTERNAL, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].err.code != ERR_NONE)
+            continue;
+        struct stream *s = &g->streams[g->stream_count++];
+        s->part = &parts[i];
+        s->number = i;
+        rowscan_init(&s->scan, parts[i].rows);
+        arena_init(&s->memory, GATHER_MAX_MEMORY);
+        s->values = calloc(g->p->width, sizeof *s->values);
+        s->keys = calloc(g->p->q->order_count + 1, sizeof *s->keys);
+        if (s->values == NULL || s->keys == NULL)
+            return err_set(g->e, ERR_INTERNAL, "out of memory");
+        int more = advance(g, s);
+        if (more < 0)
+            return -1;
+        if (more > 0)
+            g->heap[g->heap_count++] = s;
+    }
+    for (size_t i = g->heap_count / 2; i > 0; i--)
+        sift_down(g, i - 1);
+    return 0;
+}
+
+/* Is the row of a distinct query new? 1, 0, or -1 with the error. */
+static int is_new(struct gather *g, const struct stream *s)
+{
+    const struct plan *p = g->p;
+    struct arena memory;
+    struct buf key;
+    size_t index = 0;
+    int rc = -1;
+    arena_init(&memory, GATHER_MAX_MEMORY);
+    buf_init(&key, CELL_MAX_KEY);
+    for (size_t i = 0; i < p->q->output_count; i++) {
+        struct cell c;
+        size_t column = p->q->outputs[i].index;
+        if (cell_read(&p->table->columns[column].type, s->values[i], &memory, &c) != 0) {
+            bad_rows(g, s);
+            goto out;
+        }
+        cell_append_key(&c, plan_collation(p, column), &key);
+    }
+    enum keyset_result added = buf_status(&key) != 0 ? KEYSET_NO_MEMORY : keyset_add(&g->seen, key.data, key.len, &index);
+    rc = added == KEYSET_NEW ? 1 : added == KEYSET_OLD ? 0 : err_set(g->e, ERR_INTERNAL, "out of memory");
+out:
+    buf_clear(&key);
+    arena_clear(&memory);
+    return rc;
+}
+
+/* The row without the columns that only its order needed: they stand last. */
+static void append_row(const struct gather *g, const struct stream *s, struct buf *out)
+{
+    size_t shown = g->p->q->output_count;
+    if (shown == g->p->width) {
+        buf_append(out, s->row.text, s->row.len);
+        return;
+    }
+    const struct json_slice *last = &s->values[shown - 1];
+    buf_append(out, s->row.text, (size_t)(last->text + last->len - s->row.text));
+    buf_append_char(out, '}');
+}
+
+static int merge_rows(struct gather *g, struct buf *out, size_t *rows)
+{
+    const struct query *q = g->p->q;
+    size_t needed = plan_rows_needed(q), passed = 0;
+    *rows = 0;
+    while (g->heap_count > 0 && passed < needed) {
+        struct stream *s = g->heap[0];
+        int fresh = q->distinct ? is_new(g, s) : 1;
+        if (fresh < 0)
+            return -1;
+        if (fresh > 0 && passed++ >= (size_t)q->offset) {
+            if ((*rows)++ > 0)
+                buf_append_char(out, ',');
+            append_row(g, s, out);
+        }
+        int more = advance(g, s);
+        if (more < 0)
+            return -1;
+        if (more == 0)
+            g->heap[0] = g->heap[--g->heap_count];
+        sift_down(g, 0);
+    }
+    return buf_status(out) == 0 ? 0 : err_set(g->e, ERR_INTERNAL, "the answer is too long, or memory ran out");
+}
+
+int gather_rows(const struct plan *p, const struct merge_part *parts, size_t count, size_t max_rows, struct buf *out,
+                size_t *rows, struct err *e)
+{
+    struct gather g = {.p = p, .max_rows = max_rows, .e = e};
+    arena_init(&g.seen_memory, GATHER_MAX_MEMORY);
+    keyset_init(&g.seen, &g.seen_memory, max_rows);
+    int rc = open_streams(&g, parts, count) == 0 && merge_rows(&g, out, rows) == 0 ? 0 : -1;
+    for (size_t i = 0; i < g.stream_count; i++) {
+        free(g.streams[i].values);
+        free(g.streams[i].keys);
+        arena_clear(&g.streams[i].memory);
+    }
+    free(g.streams);
+    free(g.heap);
+    keyset_clear(&g.seen);
+    arena_clear(&g.seen_memory);
+    return rc;
+}

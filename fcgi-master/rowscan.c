@@ -1,0 +1,89 @@
+#include "fcgi-master/rowscan.h"
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+        p++;
+    return p;
+}
+
+/* Behind the string that starts at `p`. */
+static const char *skip_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        if (*p == '\\')
+            p++;
+    }
+    return p < end ? p + 1 : end;
+}
+
+/* Behind the value that starts at `p`. */
+static const char *skip_value(const char *p, const char *end)
+{
+    int depth = 0;
+    while (p < end) {
+        if (*p == '"') {
+            p = skip_string(p, end);
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+            p++;
+        } else if (depth > 0 && (*p == '}' || *p == ']')) {
+            depth--;
+            p++;
+        } else if (depth == 0 && (*p == ',' || *p == '}' || *p == ']' || *p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) {
+            break;
+        } else {
+            p++;
+            continue;
+        }
+        if (depth == 0)
+            break;
+    }
+    return p;
+}
+
+void rowscan_init(struct rowscan *s, struct json_slice array)
+{
+    s->at = array.len > 0 ? array.text + 1 : array.text; /* behind the '[' */
+    s->end = array.text + array.len;
+}
+
+/* Reads a row's members from behind its '{'; returns what follows its '}', or NULL. */
+static const char *scan_members(const char *p, const char *end, struct json_slice *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        p = skip_space(p, end);
+        if (p == end || *p != '"')
+            return NULL;
+        p = skip_space(skip_string(p, end), end);
+        if (p == end || *p != ':')
+            return NULL;
+        p = skip_space(p + 1, end);
+        const char *from = p;
+        p = skip_value(p, end);
+        values[i] = (struct json_slice){.text = from, .len = (size_t)(p - from)};
+        p = skip_space(p, end);
+        if (p == end || *p != (i + 1 < count ? ',' : '}'))
+            return NULL;
+        p++;
+    }
+    return p;
+}
+
+int rowscan_next(struct rowscan *s, struct json_slice *row, struct json_slice *values, size_t count)
+{
+    const char *p = skip_space(s->at, s->end);
+    if (p < s->end && *p == ',')
+        p = skip_space(p + 1, s->end);
+    if (p == s->end || *p == ']')
+        return 0;
+    const char *from = p;
+    if (*p != '{')
+        return -1;
+    p = scan_members(p + 1, s->end, values, count);
+    if (p == NULL)
+        return -1;
+    *row = (struct json_slice){.text = from, .len = (size_t)(p - from)};
+    s->at = p;
+    return 1;
+}
