@@ -60,8 +60,9 @@ static void append_order(struct plan *p, size_t i, const char *name, bool descen
 
 static int close_body(struct plan *p, bool cut, struct err *e)
 {
-    if (cut && p->q->limit != QUERY_NO_LIMIT)
-        buf_printf(&p->body, ",\"limit\":%zu", plan_rows_needed(p->q));
+    size_t needed = plan_rows_needed(p->q);
+    if (cut && needed != SIZE_MAX)
+        buf_printf(&p->body, ",\"limit\":%zu", needed < QUERY_MAX_ROWS ? needed : (size_t)QUERY_MAX_ROWS);
     buf_append_char(&p->body, '}');
     return buf_status(&p->body) == 0 ? 0 : err_set(e, ERR_INTERNAL, "out of memory");
 }

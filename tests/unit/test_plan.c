@@ -64,6 +64,8 @@ static void shards_are_asked_for_what_the_answer_needs(void **state)
         {HEAD ",\"columns\":[\"NAME\"],\"order_by\":[{\"column\":\"id\",\"dir\":\"desc\"},\"name\"],\"limit\":10,\"offset\":5,\"allow_partial\":true}",
          HEAD ",\"partial\":true,\"columns\":[\"name\",\"id\"],\"order_by\":[{\"column\":\"id\",\"dir\":\"desc\"},{\"column\":\"name\"}],\"limit\":15}"},
         {HEAD ",\"columns\":[\"id\"],\"limit\":0,\"offset\":9}", HEAD ",\"partial\":true,\"columns\":[\"id\"],\"limit\":0}"},
+        {HEAD ",\"columns\":[\"id\"],\"limit\":1000000000000000,\"offset\":1}",
+         HEAD ",\"partial\":true,\"columns\":[\"id\"],\"limit\":1000000000000000}"},
         {HEAD ",\"columns\":[\"id\"],\"offset\":9}", HEAD ",\"partial\":true,\"columns\":[\"id\"]}"},
         {HEAD ",\"columns\":[\"code\"],\"distinct\":true,\"condition\":\"id > @a\",\"params\":{\"a\":1.50},\"limit\":3}",
          HEAD ",\"condition\":\"id > @a\",\"params\":{\"a\":1.50},\"partial\":true,\"columns\":[\"code\"],\"distinct\":true,\"limit\":3}"},
