@@ -248,8 +248,10 @@ class Differential(unittest.TestCase):
     def setUpClass(cls):
         cls.many, cls.one = harness.Cluster(), harness.Cluster(shards=(("go", "GO"),))
         try:
-            cls.many.start()
-            cls.one.start()
+            for cluster in (cls.many, cls.one):
+                cluster.config["timeout_ms"] = 30000  # a sanitizer build on a busy machine
+                cluster.config_file.write_text(json.dumps(cluster.config))
+                cluster.start()
             data = rows(random.Random(7))
             for cluster in (cls.many, cls.one):
                 cls.fill(cluster.api, data)
@@ -263,9 +265,9 @@ class Differential(unittest.TestCase):
 
     @classmethod
     def fill(cls, api, data):
+        inserts = [("/insert", {**cls.T, "data": data[i:i + 40]}) for i in range(0, len(data), 40)]
         for path, body in (("/create-db", {"db_name": "Q"}),
-                           ("/create-table", {**cls.T, "columns": COLUMNS, "shard_column": "id"}),
-                           ("/insert", {**cls.T, "data": data})):
+                           ("/create-table", {**cls.T, "columns": COLUMNS, "shard_column": "id"}), *inserts):
             answer = api.post(path, body)
             assert answer.status == 200, answer
 
