@@ -10,6 +10,8 @@ enum {
     CLIENT_LAST = 20999
 };
 
+#define LOG_UNAVAILABLE 9001 /* the server could not bring its log to the disk: a commit may be there after a restart, or not */
+
 static const struct {
     int number;
     enum err_code code;
@@ -66,6 +68,7 @@ static const struct {
     {1101, ERR_STORAGE_FULL},
     {1105, ERR_STORAGE_FULL},
     {9002, ERR_STORAGE_FULL},
+    {LOG_UNAVAILABLE, ERR_SHARD_UNAVAILABLE},
 };
 
 /* The same for numbers that are not in the table, by the SQLSTATE's class. What is left is the server's own trouble. */
@@ -182,10 +185,12 @@ int dberror_set(const struct dberror *records, size_t count, enum dberror_phase 
         enum err_code code = code_of(error);
         (void)err_set(e, code, "%s", code == ERR_INTERNAL ? "the database did not understand the worker's statement" : bare_message(error));
         e->sql_error = error->number;
-        return -1;
+        if (error->number != LOG_UNAVAILABLE)
+            return -1;
+        break;
     }
     }
-    /* a write that was sent and not answered: nobody knows */
+    /* a write that was sent and not answered, or whose commit the log may have or not: nobody knows */
     if (phase == DBERROR_WRITING) {
         e->outcome = OUTCOME_UNKNOWN;
         e->retry = RETRY_NO;
