@@ -47,7 +47,7 @@ static void usage(FILE *out)
           "  --bind ADDRESS         the numeric address to listen on (127.0.0.1)\n"
           "  --user NAME            the one user (sa)\n"
           "  --max-connections N    refuse more than these (1024)\n"
-          "  --no-sync              do not wait for the disk: faster, and a power cut can lose acknowledged writes\n"
+          "  --no-sync              do not wait for the disk: faster, and a power cut can lose writes and databases\n"
           "  --encrypt WHEN         off: never; allow: as the client asks (default); require: refuse those that do not\n"
           "  --certificate FILE     PEM, authorities behind it; default: one made at the first start, DIR/tls/cert.pem\n"
           "  --private-key FILE     its key: PEM, without a passphrase\n",
