@@ -22,11 +22,16 @@ struct change {
     unsigned char *data;
 };
 
+/* A file's bytes. */
+struct image {
+    unsigned char *data;
+    size_t len, cap;
+};
+
 /* A file's contents; it outlives its name while it is open. */
 struct contents {
     struct contents *next; /* of all, for powercut_watch */
-    unsigned char *synced;
-    size_t synced_len;
+    struct image synced;
     struct change *changes;
     size_t change_count, change_cap;
     uint64_t settled; /* changes that were synced or dropped before `changes` */
@@ -140,31 +145,54 @@ static void add_change(struct contents *c, int64_t offset, const void *data, siz
 }
 
 /* Makes the image at least `len` bytes long; what nobody wrote is `filler`. */
-static void extend(unsigned char **image, size_t *image_len, size_t len, int filler)
+static void extend(struct image *image, size_t len, int filler)
 {
-    if (len <= *image_len)
+    if (len <= image->len)
         return;
-    *image = must(realloc(*image, len));
-    memset(*image + *image_len, filler, len - *image_len);
-    *image_len = len;
+    if (len > image->cap) {
+        image->cap = len * 2;
+        image->data = must(realloc(image->data, image->cap));
+    }
+    memset(image->data + image->len, filler, len - image->len);
+    image->len = len;
 }
 
-static void apply_changes(unsigned char **image, size_t *len, const struct change *changes, size_t count)
+static void write_at(struct image *image, size_t offset, const void *data, size_t len, int filler)
+{
+    extend(image, offset + len, filler);
+    if (len > 0)
+        memcpy(image->data + offset, data, len);
+}
+
+static void cut_off(struct image *image, size_t len, int filler)
+{
+    if (len < image->len)
+        image->len = len;
+    extend(image, len, filler);
+}
+
+static struct image copy_image(const struct image *from)
+{
+    struct image copy = {0};
+    write_at(&copy, 0, from->data, from->len, 0);
+    return copy;
+}
+
+static void apply_changes(struct image *image, const struct change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct change *x = &changes[i];
-        if (!x->data && (size_t)x->offset < *len)
-            *len = (size_t)x->offset;
-        extend(image, len, (size_t)x->offset + x->len, 0);
-        if (x->len > 0)
-            memcpy(*image + x->offset, x->data, x->len);
+        if (x->data)
+            write_at(image, (size_t)x->offset, x->data, x->len, 0);
+        else
+            cut_off(image, (size_t)x->offset, 0);
     }
 }
 
 /* Syncs the first changes. */
 static void sync_contents(struct contents *c, size_t count)
 {
-    apply_changes(&c->synced, &c->synced_len, c->changes, count);
+    apply_changes(&c->synced, c->changes, count);
     drop_changes(c, count);
 }
 
@@ -214,8 +242,7 @@ static unsigned below(uint64_t *state, unsigned limit)
 /* How much of the unsynced reached the disk: none, a part sector by sector, all up to some moment, or all. */
 enum mood { NOTHING, SOME_SECTORS, IN_ORDER, EVERYTHING, MOODS };
 
-static void apply_sectors(const struct change *x, enum mood mood, unsigned percent, int filler, uint64_t *random, unsigned char **image,
-                          size_t *image_len)
+static void apply_sectors(const struct change *x, enum mood mood, unsigned percent, int filler, uint64_t *random, struct image *image)
 {
     size_t at = 0;
     while (at < x->len) {
@@ -223,25 +250,20 @@ static void apply_sectors(const struct change *x, enum mood mood, unsigned perce
         size_t n = POWERCUT_SECTOR - offset % POWERCUT_SECTOR;
         if (n > x->len - at)
             n = x->len - at;
-        if (mood == EVERYTHING || below(random, 100) < percent) {
-            extend(image, image_len, offset + n, filler);
-            memcpy(*image + offset, x->data + at, n);
-        }
+        if (mood == EVERYTHING || below(random, 100) < percent)
+            write_at(image, offset, x->data + at, n, filler);
         at += n;
     }
 }
 
-/* Gives the image of the contents; the caller frees it. */
-static unsigned char *cut_contents(const struct contents *c, uint64_t *random, size_t *len)
+/* What the disk may hold of the contents; the caller frees its bytes. */
+static struct image cut_contents(const struct contents *c, uint64_t *random)
 {
     enum mood mood = (enum mood)below(random, MOODS);
     unsigned percent = 10 + below(random, 81);
     int filler = below(random, 2) ? 0 : 0xA5; /* what a sector holds that was allocated and not written */
     size_t moment = c->change_count > 0 ? below(random, (unsigned)c->change_count) : 0;
-    unsigned char *image = must(malloc(c->synced_len + 1));
-    *len = c->synced_len;
-    if (c->synced_len > 0)
-        memcpy(image, c->synced, c->synced_len);
+    struct image image = copy_image(&c->synced);
     for (size_t i = 0; i < c->change_count && mood != NOTHING; i++) {
         const struct change *x = &c->changes[i];
         /* In order: all before the moment, the one of the moment torn, none behind it. */
@@ -249,17 +271,14 @@ static unsigned char *cut_contents(const struct contents *c, uint64_t *random, s
         if (now == NOTHING)
             break;
         if (x->data)
-            apply_sectors(x, now, percent, filler, random, &image, len);
-        else if (now == EVERYTHING || below(random, 100) < percent) {
-            if ((size_t)x->offset < *len)
-                *len = (size_t)x->offset;
-            extend(&image, len, (size_t)x->offset, filler);
-        }
+            apply_sectors(x, now, percent, filler, random, &image);
+        else if (now == EVERYTHING || below(random, 100) < percent)
+            cut_off(&image, (size_t)x->offset, filler);
     }
     return image;
 }
 
-static int write_file(const char *folder, const char *name, const void *data, size_t len)
+static int write_file(const char *folder, const char *name, const struct image *image)
 {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
@@ -269,9 +288,9 @@ static int write_file(const char *folder, const char *name, const void *data, si
     FILE *f = fopen(path, "wbe");
     if (!f)
         return -1;
-    size_t written = fwrite(data, 1, len, f);
+    size_t written = image->len > 0 ? fwrite(image->data, 1, image->len, f) : 0;
     int closed = fclose(f);
-    return written == len && closed == 0 ? 0 : -1;
+    return written == image->len && closed == 0 ? 0 : -1;
 }
 
 int powercut_write_disk(const char *folder, uint64_t seed)
@@ -284,10 +303,9 @@ int powercut_write_disk(const char *folder, uint64_t seed)
         const struct contents *c = n->versions[below(&random, (unsigned)n->version_count)];
         if (!c)
             continue;
-        size_t len;
-        unsigned char *image = cut_contents(c, &random, &len);
-        int rc = write_file(folder, n->text, image, len);
-        free(image);
+        struct image image = cut_contents(c, &random);
+        int rc = write_file(folder, n->text, &image);
+        free(image.data);
         if (rc < 0)
             return -1;
     }
@@ -674,8 +692,8 @@ static void adopt_file(int dir, const char *name)
         return;
     }
     struct contents *c = new_contents();
-    extend(&c->synced, &c->synced_len, (size_t)about.st_size, 0);
-    if (read(fd, c->synced, c->synced_len) != (ssize_t)c->synced_len) {
+    extend(&c->synced, (size_t)about.st_size, 0);
+    if (c->synced.len > 0 && read(fd, c->synced.data, c->synced.len) != (ssize_t)c->synced.len) {
         fprintf(stderr, "powercut: cannot read %s\n", name);
         abort();
     }
@@ -701,7 +719,7 @@ void powercut_watch(const char *folder)
         struct contents *next = disk.all->next;
         drop_changes(disk.all, disk.all->change_count);
         free(disk.all->changes);
-        free(disk.all->synced);
+        free(disk.all->synced.data);
         free(disk.all);
         disk.all = next;
     }
@@ -740,13 +758,10 @@ void powercut_arm_kill(uint64_t operation)
 static int copy_live(const char *folder, const struct name *n)
 {
     const struct contents *c = live(n);
-    unsigned char *image = must(malloc(c->synced_len + 1));
-    size_t len = c->synced_len;
-    if (len > 0)
-        memcpy(image, c->synced, len);
-    apply_changes(&image, &len, c->changes, c->change_count);
-    int rc = write_file(folder, n->text, image, len);
-    free(image);
+    struct image image = copy_image(&c->synced);
+    apply_changes(&image, c->changes, c->change_count);
+    int rc = write_file(folder, n->text, &image);
+    free(image.data);
     return rc;
 }
 
