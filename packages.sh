@@ -8,7 +8,7 @@ PACKAGES_BUILD=(
   "${PACKAGES_RUN[@]}"
 )
 PACKAGES_CHECK=(
-  python3 python3-pymssql python3-tds freetds-bin unixodbc libjtds-java default-jdk-headless
+  python3 python3-pymssql python3-tds python3-openssl freetds-bin unixodbc libjtds-java default-jdk-headless
   sqlite3 valgrind shellcheck
 )
 
