@@ -216,6 +216,19 @@ class Cluster:
                 os.kill(pid, signum)
         return len(hits)
 
+    @contextlib.contextmanager
+    def stopped(self, *words):
+        """Holds the processes whose command line has all the words for the length of a with block."""
+        pids = [pid for pid, command in self.processes().items() if all(w in command for w in words)]
+        assert pids, f"no process {words}"
+        try:
+            for pid in pids:
+                hold(pid)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def tsql(self, worker, sql, database=None):
         """Runs T-SQL on a shard's tds-server with FreeTDS's tsql; its standard output."""
         return tsql(self.tds_ports[worker], self.tds_password, sql, database)
@@ -244,6 +257,16 @@ def tsql(port, password, sql, database=None):
     env = {**os.environ, "TDSVER": "7.4", "LC_ALL": "C.UTF-8"}
     r = subprocess.run(command, input=sql + "\ngo\n", capture_output=True, text=True, timeout=60, env=env)
     return r.stdout + r.stderr
+
+
+def hold(pid):
+    """Sends SIGSTOP and waits until no thread runs any more: that takes as long as the main thread needs to be scheduled."""
+    def held():
+        states = [(task / "stat").read_text() for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+        return all(stat[stat.rindex(")") + 2] in "TtZ" for stat in states)
+
+    os.kill(pid, signal.SIGSTOP)
+    eventually(held, message=f"process {pid} does not stop")
 
 
 def eventually(check, seconds=20, message="it did not become true"):

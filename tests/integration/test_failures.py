@@ -2,7 +2,6 @@
 """Processes die, hang and come back; answers stay honest."""
 
 import os
-import signal
 import time
 
 import harness
@@ -25,23 +24,6 @@ class FailureTest(harness.ClusterTest):
 
     def healthy(self, api=None):
         return (api or self.api).get("/health").json["status"] == "healthy"
-
-    def stopped(self, *words):
-        """SIGSTOPs processes for the length of a with block."""
-        cluster = self.cluster
-
-        class Stopped:
-            def __enter__(self):
-                self.pids = [pid for pid, command in cluster.processes().items() if all(w in command for w in words)]
-                assert self.pids, f"no process {words}"
-                for pid in self.pids:
-                    os.kill(pid, signal.SIGSTOP)
-
-            def __exit__(self, *_):
-                for pid in self.pids:
-                    os.kill(pid, signal.SIGCONT)
-
-        return Stopped()
 
 
 class Failures(FailureTest):
@@ -98,7 +80,7 @@ class Failures(FailureTest):
 
     def test_workers_lighttpd_down(self):
         """No worker answers: 503 for rows, unhealthy, and the gateway itself lives."""
-        with self.stopped("lighttpd", "worker"):
+        with self.cluster.stopped("lighttpd", "worker"):
             started = time.monotonic()
             health = self.api.get("/health")
             self.assertLess(time.monotonic() - started, 4)
@@ -110,7 +92,7 @@ class Failures(FailureTest):
         eventually(self.healthy)
 
     def test_hung_database_costs_its_deadline(self):
-        with self.stopped("shardgate-tdsd", "/python"):
+        with self.cluster.stopped("shardgate-tdsd", "/python"):
             started = time.monotonic()
             answer = self.api.post("/select", {**T, "condition": "student_id = 1003"}, X_Timeout_Ms="1000")
             self.assertLess(time.monotonic() - started, 4)
@@ -146,7 +128,7 @@ class Failures(FailureTest):
         self.assertLessEqual(total, outcomes["applied"] + outcomes["unknown"], outcomes)
 
     def test_schema_change_with_a_shard_down(self):
-        with self.stopped("shardgate-tdsd", "/node"):
+        with self.cluster.stopped("shardgate-tdsd", "/node"):
             answer = self.api.post("/create-db", {"db_name": "Half"}, X_Timeout_Ms="1500")
             self.assertIn(answer.status, (503, 504), answer)
             self.assertEqual(answer.json["outcome"], "not_applied")
@@ -167,7 +149,7 @@ class Failover(FailureTest):
         metadata = backup.get("/metadata").json
         self.assertEqual((metadata["role"], metadata["port"]), ("backup", self.cluster.backup_port))
         self.ok("/insert", {**T, "data": {"student_id": 2001, "n": 1}})
-        with self.stopped("lighttpd", "master", "primary"):
+        with self.cluster.stopped("lighttpd", "master", "primary"):
             self.assertEqual(backup.post("/select", {**T, "condition": "student_id = 2001"}).json["rows"], [{"student_id": 2001, "n": 1}])
             self.assertEqual(backup.post("/insert", {**T, "data": {"student_id": 2002, "n": 2}}).status, 200)
             self.assertEqual(backup.post("/create-db", {"db_name": "FromBackup"}).status, 200)

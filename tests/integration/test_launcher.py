@@ -174,7 +174,7 @@ class Launcher(unittest.TestCase):
     def test_a_second_signal_does_not_wait(self):
         launched = self.cluster.start()
         for pid in self.cluster.pids("shardgate-master"):
-            os.kill(pid, signal.SIGSTOP)
+            harness.hold(pid)
         launched.process.send_signal(signal.SIGINT)
         with self.assertRaises(Exception):
             launched.process.wait(1.5)
