@@ -1,10 +1,10 @@
 /* shardgate-tdsd: options, signals, and the order of start and stop. */
 #include "common/log.h"
-#include "tds-server/engine.h"
-#include "tds-server/login.h"
+#include "tds-server/engine/engine.h"
+#include "tds-server/wire/login.h"
 #include "tds-server/server.h"
-#include "tds-server/tls.h"
-#include "tds-server/watch.h"
+#include "tds-server/wire/tls.h"
+#include "tds-server/wire/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #define SHARDGATE_TDS_SERVER_H
 
 #include "common/buf.h"
-#include "tds-server/session.h"
+#include "tds-server/wire/session.h"
 
 #define SERVER_MAX_CONNECTIONS 1024
 #define SERVER_BACKLOG         512

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "tds-server/engine.h"
+#include "tds-server/engine/engine.h"
 #include "tests/faults/client.h"
 #include "tests/faults/scratch.h"
 

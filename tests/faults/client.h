@@ -2,7 +2,7 @@
 #ifndef SHARDGATE_TESTS_CLIENT_H
 #define SHARDGATE_TESTS_CLIENT_H
 
-#include "tds-server/engine.h"
+#include "tds-server/engine/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "tds-server/engine.h"
+#include "tds-server/engine/engine.h"
 #include "tests/faults/ledger.h"
 #include "tests/faults/powercut.h"
 #include "tests/faults/scratch.h"

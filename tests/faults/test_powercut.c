@@ -18,8 +18,8 @@
 
 #include <sqlite3.h>
 
-#include "tds-server/engine.h"
-#include "tds-server/functions.h"
+#include "tds-server/engine/engine.h"
+#include "tds-server/engine/functions.h"
 #include "tests/faults/ledger.h"
 #include "tests/faults/powercut.h"
 #include "tests/faults/scratch.h"

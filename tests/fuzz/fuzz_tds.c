@@ -4,9 +4,9 @@
  * out is valid UTF-8, all values fit their types, and a session ends. */
 #include "common/log.h"
 #include "common/utf8.h"
-#include "tds-server/login.h"
-#include "tds-server/rpc.h"
-#include "tds-server/session.h"
+#include "tds-server/wire/login.h"
+#include "tds-server/wire/rpc.h"
+#include "tds-server/wire/session.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/tds_client.h"
 

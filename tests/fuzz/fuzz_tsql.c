@@ -1,7 +1,7 @@
 /* The parser of T-SQL: any bytes end in a tree or in an error that can be shown; a tree's own text is accepted, and makes
  * the same text again. The first byte says whether "…" is a name. */
 #include "common/utf8.h"
-#include "tds-server/tsql_parse.h"
+#include "tds-server/language/tsql_parse.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

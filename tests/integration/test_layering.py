@@ -19,18 +19,24 @@ HOMES = {  # foreign header: where it may be included
     "curl/": ("fcgi-master/fanout.c",),
     "sql.h": ("fcgi-worker/db.c", "fcgi-worker/db.h"),
     "sqlext.h": ("fcgi-worker/db.c", "fcgi-worker/db.h"),
-    "sqlite3.h": ("tds-server/",),
-    "utf8proc.h": ("common/collate.c", "tds-server/"),
-    "gmp.h": ("tds-server/decimal.c",),
-    "openssl/": ("tds-server/tls.c", "tds-server/tls_certificate.c"),
+    "sqlite3.h": ("tds-server/engine/cell.h",),
+    "utf8proc.h": ("common/collate.c", "tds-server/values/unicode.c"),
+    "gmp.h": ("tds-server/values/decimal.c",),
+    "openssl/": ("tds-server/wire/tls.c", "tds-server/wire/tls_certificate.c"),
 }
-# The wire half of tds-server knows no SQLite, and the parser neither.
-NO_SQLITE = re.compile(r"tds-server/(packet|token|wiretype|login|rpc|session|tls|tls_certificate|transport|tsql_\w+)\.[ch]")
+TDS_SERVER = {  # folder: what it may include of tds-server's other folders
+    "": ("wire/", "engine/engine.h"),
+    "wire": ("values/", "language/", "engine/engine.h"),
+    "language": ("values/",),
+    "values": (),
+    "functions": ("values/", "language/tsql_tree.h"),
+    "engine": ("values/", "language/", "functions/"),
+}
 
 
 def sources():
     for folder in ("common", *PROGRAMS):
-        for path in sorted((SOURCE / folder).glob("*.[ch]")):
+        for path in sorted((SOURCE / folder).rglob("*.[ch]")):
             yield path.relative_to(SOURCE).as_posix(), re.findall(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', path.read_text(), re.M)
 
 
@@ -55,8 +61,17 @@ class Layering(unittest.TestCase):
                     if quote == "<" and name.startswith(header):
                         with self.subTest(file=path, include=name):
                             self.assertTrue(any(path.startswith(h) for h in homes), f"{name} belongs into {homes}")
-                if name.startswith("sqlite3"):
-                    self.assertIsNone(NO_SQLITE.fullmatch(path), path)
+
+    def test_folders_of_tds_server(self):
+        for path, includes in sources():
+            if not path.startswith("tds-server/"):
+                continue
+            own = path.split("/")[1] if path.count("/") == 2 else ""
+            for quote, name in includes:
+                if quote == '"' and name.startswith("tds-server/"):
+                    inner = name.removeprefix("tds-server/")
+                    with self.subTest(file=path, include=name):
+                        self.assertTrue(inner.startswith((*TDS_SERVER[own], own + "/")) if own else inner.startswith(TDS_SERVER[own]) or "/" not in inner)
 
     def test_strangers(self):
         """router, fanout and merge are strangers that gateway joins."""

@@ -1,6 +1,6 @@
 #include "tests/unit/engine_fake.h"
 
-#include "tds-server/engine.h"
+#include "tds-server/engine/engine.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

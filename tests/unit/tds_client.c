@@ -1,9 +1,9 @@
 #include "tests/unit/tds_client.h"
 
 #include "common/sqltype.h"
-#include "tds-server/reader.h"
-#include "tds-server/session.h"
-#include "tds-server/wiretext.h"
+#include "tds-server/wire/reader.h"
+#include "tds-server/wire/session.h"
+#include "tds-server/wire/wiretext.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

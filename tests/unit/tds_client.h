@@ -4,8 +4,8 @@
 #define SHARDGATE_TESTS_TDS_CLIENT_H
 
 #include "common/buf.h"
-#include "tds-server/packet.h"
-#include "tds-server/wiretype.h"
+#include "tds-server/wire/packet.h"
+#include "tds-server/wire/wiretype.h"
 
 #include <pthread.h>
 #include <stdbool.h>

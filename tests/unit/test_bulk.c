@@ -1,5 +1,5 @@
 /* Bulk load: what INSERT BULK becomes, and the rows that follow it. */
-#include "tds-server/bulk.h"
+#include "tds-server/wire/bulk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

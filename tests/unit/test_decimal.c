@@ -1,4 +1,4 @@
-#include "tds-server/decimal.h"
+#include "tds-server/values/decimal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,9 +14,9 @@
  * What stands behind --- is compared to the letter. ENGINE_RECORD=1 writes the scripts with what came instead.
  */
 #include "common/buf.h"
-#include "tds-server/convert.h"
-#include "tds-server/engine.h"
-#include "tds-server/typing.h"
+#include "tds-server/functions/convert.h"
+#include "tds-server/engine/engine.h"
+#include "tds-server/functions/typing.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* Sessions of one engine at the same time: nothing is lost, nothing waits for ever. Under ThreadSanitizer this is also the
  * test of the engine's locks. */
 #include "common/buf.h"
-#include "tds-server/engine.h"
+#include "tds-server/engine/engine.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Requests decoded: headers, parameter declarations, calls, and what is wrong with them. */
-#include "tds-server/rpc.h"
+#include "tds-server/wire/rpc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

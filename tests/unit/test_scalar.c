@@ -3,10 +3,10 @@
  * A value in the tables is a letter for its type and its text: i INT, b BIGINT, v VARCHAR, n NVARCHAR, d NUMERIC, $ MONEY,
  * f FLOAT, D DATE, t TIME(7), T DATETIME, 2 DATETIME2(7), o DATETIMEOFFSET (local time and offset), x VARBINARY (hex),
  * g UNIQUEIDENTIFIER, p a datepart's number; "-v" is NULL of that type. An expected "!536" is a fault. */
-#include "tds-server/convert.h"
-#include "tds-server/moment.h"
-#include "tds-server/scalar.h"
-#include "tds-server/typing.h"
+#include "tds-server/functions/convert.h"
+#include "tds-server/values/moment.h"
+#include "tds-server/functions/scalar.h"
+#include "tds-server/functions/typing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Whole conversations with a session, on the double of the engine: what is sent, and the answer as text. */
 #include "common/log.h"
-#include "tds-server/login.h"
+#include "tds-server/wire/login.h"
 #include "tests/unit/engine_fake.h"
 #include "tests/unit/tds_client.h"
 

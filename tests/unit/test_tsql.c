@@ -1,5 +1,5 @@
 /* The parser of T-SQL. What is accepted is shown as the tree prints itself; what is refused, by number and text. */
-#include "tds-server/tsql_parse.h"
+#include "tds-server/language/tsql_parse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

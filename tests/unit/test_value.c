@@ -1,5 +1,5 @@
 /* The conversions of value.h: GUIDs, dates, times and decimals as text. */
-#include "tds-server/value.h"
+#include "tds-server/values/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Types and values on the wire: what is written reads back, and what is wrong is refused. */
-#include "tds-server/wiretype.h"
+#include "tds-server/wire/wiretype.h"
 
 #include "tests/unit/tds_client.h"
 

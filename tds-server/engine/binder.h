@@ -1,0 +1,163 @@
+/* Inside the binder: what its files share. */
+#ifndef SHARDGATE_TDS_BINDER_H
+#define SHARDGATE_TDS_BINDER_H
+
+#include "tds-server/engine/bind.h"
+#include "tds-server/functions/typing.h"
+
+#define BINDER_MAX_SQL ((size_t)16 << 20) /* bytes of SQLite's SQL for one statement */
+#define BINDER_DEDUPLICATED 64            /* constants that are compared, so that equal ones share a parameter */
+
+/* Where a string's collation comes from; the stronger wins. */
+enum collation_label { COLLATION_COERCIBLE, COLLATION_IMPLICIT, COLLATION_EXPLICIT };
+
+/* An expression, typed and written. */
+struct bound {
+    const char *sql;
+    struct sqltype type;
+    bool nullable;
+    bool null;                    /* the NULL literal: takes any type */
+    const struct value *constant; /* of a literal */
+    enum collation collation;
+    enum collation_label label;
+    bool aggregate;               /* holds an aggregate of this query */
+    struct tsql_text ungrouped;   /* a column outside of any aggregate or group, "t.c"; len 0: none */
+    bool has_column;              /* depends on a row of this query */
+    bool has_subquery;
+    bool identity;                /* is the identity column itself */
+    const char *chain;            /* equal to sql when that is an sg_arith call which further steps may join */
+    int chain_steps;
+    const char *join;             /* equal to sql when that is "(a || b)" */
+};
+
+/* A column that a source offers. */
+struct range_column {
+    struct tsql_text name;
+    struct sqltype type;
+    enum collation collation;
+    enum collation_label label;
+    bool nullable;
+    bool identity;
+    const char *sql; /* "r1.c2" */
+};
+
+/* A source of a query's FROM. */
+struct range {
+    struct range *next;
+    int number; /* r<number> */
+    struct tsql_text alias;             /* what its columns may be prefixed with */
+    struct tsql_text schema, database;  /* of a table without alias */
+    struct range_column *columns;
+    size_t column_count;
+    struct cat_table *table; /* NULL for derived ones */
+    int database_id;
+};
+
+struct cte {
+    struct cte *next;
+    struct tsql_text name;
+    const struct tsql_cte *tree;
+    struct cte *outer; /* what it may refer to */
+};
+
+/* One level of names. */
+struct scope {
+    struct scope *outer;
+    struct range *ranges, **last;
+    /* Grouping: NULL until GROUP BY is bound. */
+    const char **groups; /* the SQL of each */
+    size_t group_count;
+    bool aggregates_allowed;
+    bool windows_allowed;
+    bool in_aggregate;
+    bool correlated; /* a name was found further out */
+};
+
+struct binder {
+    struct engine_session *session;
+    struct plan *plan;
+    struct plan_query *query; /* where parameters go */
+    struct arena *arena;
+    struct fault *fault;
+    const struct variable *variables;
+    size_t variable_count;
+    struct scope *scope;
+    struct cte *ctes;
+    int ranges; /* numbers given */
+    int line;
+    unsigned depth;
+};
+
+/* A result column of a query under way. */
+struct bound_item {
+    struct tsql_text name;
+    struct bound value;
+};
+
+struct bound_query {
+    const char *sql;
+    struct bound_item *items; /* written as k1, k2 … */
+    size_t count;
+};
+
+/* SQL text in the arena; "" and a fault when memory runs out. */
+const char *binder_sql(struct binder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *binder_take(struct binder *b, struct buf *sql); /* takes the buffer's contents */
+
+/* Adds a parameter, or finds the equal one: "?7". */
+const char *binder_constant(struct binder *b, const struct value *v);
+const char *binder_param(struct binder *b, const struct plan_param *p);
+
+/* bind_expr.c */
+int bind_expr(struct binder *b, const struct tsql_expr *e, struct bound *out) __attribute__((warn_unused_result));
+/* Brings a bound expression into the form of the type, where that differs. -1: 206, 257. */
+int bind_convert(struct binder *b, struct bound *e, const struct sqltype *to) __attribute__((warn_unused_result));
+/* The clause " COLLATE SG_CI" by which values of e's type compare; "" when they need none. */
+const char *bind_collate(const struct bound *e);
+/* Adds what `part` depends on to `whole`. */
+void bind_merge(struct bound *whole, const struct bound *part);
+/* The collation in which strings a and b meet; -1: 468. */
+int bind_meet_collation(struct binder *b, const struct bound *x, const struct bound *y, const char *operation, struct bound *out)
+    __attribute__((warn_unused_result));
+/* Brings values to one type, which goes to `common` with its collation. */
+int bind_meet(struct binder *b, struct bound *values, size_t count, struct bound *common) __attribute__((warn_unused_result));
+/* The literal's value; bytes borrowed from the tree. -1: cannot be. */
+int bind_literal(struct binder *b, const struct tsql_literal *l, struct value *out) __attribute__((warn_unused_result));
+
+/* bind_call.c */
+int bind_call(struct binder *b, const struct tsql_expr *e, struct bound *out) __attribute__((warn_unused_result));
+int bind_global(struct binder *b, const struct tsql_expr *e, struct bound *out) __attribute__((warn_unused_result));
+
+/* bind_query.c */
+int bind_query(struct binder *b, const struct tsql_query *q, struct bound_query *out) __attribute__((warn_unused_result));
+
+/* bind_source.c */
+/* Binds FROM: adds ranges to the scope and returns the text behind FROM. */
+int bind_from(struct binder *b, const struct tsql_source *from, const char **sql) __attribute__((warn_unused_result));
+int bind_column(struct binder *b, const struct tsql_expr *e, struct bound *out) __attribute__((warn_unused_result));
+/* Finds a table, not a view: -1: 208. */
+int bind_table(struct binder *b, const struct tsql_name *name, struct attachment **a, struct cat_table **table)
+    __attribute__((warn_unused_result));
+struct range *bind_add_range(struct binder *b, size_t columns);
+int bind_use(struct binder *b, struct tsql_text database, struct attachment **out) __attribute__((warn_unused_result));
+int bind_with(struct binder *b, const struct tsql_cte *ctes) __attribute__((warn_unused_result));
+
+/* bind_row.c */
+enum { ROW_NEW = 1, ROW_OLD = 2 };
+int bind_column_default(struct binder *b, const struct cat_column *c, struct bound *out) __attribute__((warn_unused_result));
+/* Binds CHECK (where there are new rows) and OUTPUT as queries over a row; `rows` tells which rows OUTPUT may name. */
+int bind_row_queries(struct binder *b, const struct tsql_output *output, unsigned rows) __attribute__((warn_unused_result));
+
+/* bind_dml.c */
+int bind_insert(struct binder *b, const struct tsql_insert *insert) __attribute__((warn_unused_result));
+int bind_update(struct binder *b, const struct tsql_update *update) __attribute__((warn_unused_result));
+int bind_delete(struct binder *b, const struct tsql_delete *delete_) __attribute__((warn_unused_result));
+
+/* Gives *out the query's text, and says what the client sees of its columns. */
+int bind_describe(struct binder *b, const struct bound_query *q, struct plan_query *out) __attribute__((warn_unused_result));
+
+bool text_equal(struct tsql_text a, struct tsql_text b);
+bool text_is(struct tsql_text a, const char *word);
+int binder_unsupported(struct binder *b, const char *what);
+
+#endif

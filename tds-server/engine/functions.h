@@ -1,0 +1,43 @@
+/* T-SQL's operators, conversions, aggregates and scalar functions as functions of a SQLite connection. The binder writes
+ * the calls; types travel as packed integers (typing_pack) beside the values. Knows no names and no sessions.
+ *
+ *   sg_convert(value, from, to, style)      CAST and CONVERT     sg_try_convert: NULL instead of a fault
+ *   sg_arith(a, type, op, b, type, result, op, c, type, result …)
+ *                                           ((a op b) op c) …, each step with its result's type; op is enum tsql_op
+ *   sg_negate(a, type), sg_bitnot(a, type)
+ *   sg_like(text, pattern, escape, collation)
+ *   sg_one(count, value)                    a scalar subquery's value; 512 when count is above 1
+ *   sg_count(n, error)                      TOP, OFFSET, FETCH: n, which may not be negative
+ *   sg_sum_int(x) sg_sum_bigint(x) sg_sum_decimal(x) sg_sum_money(x) sg_sum_float(x)
+ *   sg_average(sum, count, type, result)
+ *   fn_<name>(collation, result, value, type, value, type …)   the rows of scalar.h
+ *
+ * A function that fails leaves its fault in `struct functions` and ends the SQLite statement with an error.
+ */
+#ifndef SHARDGATE_TDS_FUNCTIONS_H
+#define SHARDGATE_TDS_FUNCTIONS_H
+
+#include "common/buf.h"
+#include "tds-server/engine/cell.h"
+#include "tds-server/values/fault.h"
+
+#define FUNCTIONS_MAX_CHAIN 30 /* steps of one sg_arith: SQLite's functions take 127 arguments */
+
+struct functions {
+    struct fault *fault;
+    struct value now;        /* of the statement; DATETIMEOFFSET(7) */
+    char now_text[VALUE_DATETIMEOFFSET_LEN + 1];
+    struct buf scratch; /* for one call */
+};
+
+/* The collations' names in SQLite. */
+extern const char *const functions_collation[COLLATIONS];
+#define FUNCTIONS_COLLATION_OFFSET "SG_DTO" /* DATETIMEOFFSET: by the instant only */
+
+/* Registers all on the connection; `f` must outlive it. SQLite's result code. */
+int functions_register(sqlite3 *db, struct functions *f);
+
+/* Sets `now` to the clock's time. */
+void functions_set_now(struct functions *f);
+
+#endif
