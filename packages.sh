@@ -11,6 +11,8 @@ PACKAGES_CHECK=(
   python3 python3-pymssql python3-tds python3-openssl freetds-bin unixodbc libjtds-java default-jdk-headless
   sqlite3 valgrind shellcheck
 )
+# For `make bench`; no test needs them.
+PACKAGES_BENCH=(wrk gnuplot-nox)
 
 # Prints which of the packages $@ are not installed.
 packages_missing() {
