@@ -29,6 +29,21 @@ void arena_clear(struct arena *a)
     a->used = 0;
 }
 
+void arena_reset(struct arena *a)
+{
+    struct arena_block *kept = a->blocks;
+    if (kept == NULL || kept->size != BLOCK_SIZE) {
+        arena_clear(a);
+        return;
+    }
+    a->blocks = kept->next;
+    arena_clear(a);
+    kept->next = NULL;
+    kept->used = 0;
+    a->blocks = kept;
+    a->used = sizeof(*kept) + kept->size;
+}
+
 static struct arena_block *add_block(struct arena *a, size_t size)
 {
     size_t room = a->max - a->used;

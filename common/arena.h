@@ -22,6 +22,9 @@ void arena_init(struct arena *a, size_t max);
 /* Frees all; the arena is empty and usable again. A zeroed struct is accepted. */
 void arena_clear(struct arena *a);
 
+/* Forgets all that was allocated, but keeps a block for what comes next. */
+void arena_reset(struct arena *a);
+
 /* `size` zeroed bytes; NULL when the maximum is reached or memory ran out. A size of 0 gives a valid pointer. */
 void *arena_alloc(struct arena *a, size_t size);
 

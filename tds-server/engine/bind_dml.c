@@ -1,5 +1,6 @@
 #include "tds-server/engine/binder.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* INSERT, UPDATE and DELETE become a query for the rows (new values, numbers of old rows), whose rows exec converts, checks
@@ -127,6 +128,34 @@ static int insert_query(struct binder *b, const struct tsql_insert *insert, cons
     return 0;
 }
 
+/* The parameter that a value is, and nothing but that; NULL: it has to be computed. */
+static const struct plan_param *bare_parameter(const struct binder *b, const char *sql)
+{
+    char *end;
+    if (sql[0] != '?')
+        return NULL;
+    unsigned long number = strtoul(sql + 1, &end, 10);
+    if (*end != '\0' || number == 0 || number > b->query->param_count)
+        return NULL;
+    const struct plan_param *p = &b->query->params[number - 1];
+    return p->kind == PLAN_CONSTANT || p->kind == PLAN_VARIABLE ? p : NULL;
+}
+
+/* Notes where the values of an INSERT of one row are, when no expression among them has to be computed. */
+static int find_direct(struct binder *b, const struct bound *values, size_t count)
+{
+    const struct plan_param **direct = arena_alloc(b->arena, (count + 1) * sizeof(struct plan_param *));
+    if (!direct)
+        return fault_set(b->fault, FAULT_MEMORY);
+    for (size_t i = 0; i < count; i++) {
+        direct[i] = bare_parameter(b, values[i].sql);
+        if (!direct[i])
+            return 0;
+    }
+    b->plan->write.direct = direct;
+    return 0;
+}
+
 /* Adds the defaults of the columns that have no value, and says where each column's value comes from. */
 static int insert_targets(struct binder *b, const struct cat_column **columns, size_t count, struct bound *types, const char *source)
 {
@@ -207,6 +236,9 @@ int bind_insert(struct binder *b, const struct tsql_insert *insert)
         break;
     }
     if (insert_targets(b, columns, count, types, source) < 0)
+        return -1;
+    bool one_row = insert->kind == TSQL_INSERT_VALUES && insert->rows && !insert->rows->next;
+    if (one_row && b->plan->query.column_count == count && find_direct(b, types, count) < 0)
         return -1;
     return bind_row_queries(b, &insert->output, ROW_NEW);
 }

@@ -362,7 +362,21 @@ static const struct engine_param *find_param(const struct variable *v, size_t pl
     return place < count && params[place].name[0] == '\0' ? &params[place] : NULL;
 }
 
-/* Gives each variable its value, converted to the declared type where it came as another one. */
+/* Gives a variable its value, converted to the declared type where it came as another one. */
+static int set_variable(struct run *r, size_t i, const struct value *in)
+{
+    struct variable_value *v = &r->values[i];
+    const struct sqltype *type = &r->batch->variables[i].type;
+    v->value = *in;
+    if (typing_pack(&in->type) == typing_pack(type))
+        return 0;
+    struct value out;
+    if (convert_value(in, type, 0, CONVERT_CAST, &v->own, &out, &r->session->fault) < 0)
+        return -1;
+    v->value = out;
+    return 0;
+}
+
 static int set_variables(struct run *r, const struct engine_param *params, size_t count)
 {
     struct engine_session *s = r->session;
@@ -374,19 +388,28 @@ static int set_variables(struct run *r, const struct engine_param *params, size_
     if (count > b->param_count)
         return fault_set(&s->fault, 8144, "sp_executesql");
     for (size_t i = 0; i < b->param_count; i++) {
-        struct variable_value *v = &r->values[i];
         const struct engine_param *p = find_param(&b->variables[i], i, params, count);
         if (!p)
             return fault_set(&s->fault, 8178, b->sql, b->variables[i].name.data);
-        v->value = p->value;
-        if (typing_pack(&p->value.type) == typing_pack(&b->variables[i].type))
-            continue;
-        struct value out;
-        if (convert_value(&p->value, &b->variables[i].type, 0, CONVERT_CAST, &v->own, &out, &s->fault) < 0)
+        if (set_variable(r, i, &p->value) < 0)
             return -1;
-        v->value = out;
     }
     return 0;
+}
+
+int exec_next_row(struct run *r)
+{
+    struct engine_session *s = r->session;
+    int more = s->writer.cancelled ? -1 : r->rows->next(r->rows->arg, r->row);
+    if (more < 0) {
+        r->stopped = true;
+        return fault_set(&s->fault, FAULT_CANCELLED);
+    }
+    for (size_t i = 0; more > 0 && i < r->batch->param_count; i++) {
+        if (set_variable(r, i, &r->row[i]) < 0)
+            return -1;
+    }
+    return more;
 }
 
 /* Gives output parameters their values; the bytes live until the session's next request. */
@@ -570,6 +593,37 @@ int engine_execute_prepared(struct engine_session *s, int32_t handle, struct eng
         return finish(s, tell(s));
     }
     return finish(s, exec_run(s, *link, params, count));
+}
+
+int engine_load(struct engine_session *s, int32_t handle, const struct engine_rows *rows, uint64_t *count)
+{
+    start(s);
+    *count = 0;
+    struct batch **link = find_prepared(s, handle);
+    if (!link) {
+        fault_set(&s->fault, 8179, (int)handle);
+        return finish(s, tell(s));
+    }
+    struct batch *b = *link;
+    struct run r = {.session = s, .batch = b, .rows = rows};
+    int result;
+    r.values = calloc(b->variable_count + 1, sizeof *r.values);
+    r.row = calloc(b->variable_count + 1, sizeof *r.row);
+    if (r.values && r.row) {
+        for (size_t i = 0; i < b->variable_count; i++)
+            buf_init(&r.values[i].own, CONVERT_MAX_BYTES);
+        s->rowcount = 0;
+        result = exec_batch(&r);
+        *count = result == 0 && s->error == 0 ? (uint64_t)s->rowcount : 0;
+        for (size_t i = 0; i < b->variable_count; i++)
+            buf_clear(&r.values[i].own);
+    } else {
+        fault_set(&s->fault, FAULT_MEMORY);
+        result = tell(s);
+    }
+    free(r.values);
+    free(r.row);
+    return finish(s, result);
 }
 
 int engine_unprepare(struct engine_session *s, int32_t handle)

@@ -102,6 +102,16 @@ int engine_prepare(struct engine_session *s, const char *sql, size_t len, const 
 /* sp_execute. Parameters are positional by the declarations, or by name. An unknown handle is error 8179. */
 int engine_execute_prepared(struct engine_session *s, int32_t handle, struct engine_param *params, size_t count)
     __attribute__((warn_unused_result));
+/* The rows of a bulk load. `next` puts the values of the next row into `values`, one a parameter of the statement; their
+ * bytes live until it is called again. 1, 0 when there are no more, -1: the load is given up. */
+struct engine_rows {
+    int (*next)(void *arg, struct value *values);
+    void *arg;
+};
+/* Runs a prepared INSERT … VALUES once a row, as one statement: all rows are inserted, or none. *count is their number, 0
+ * after an error. Results as of engine_execute_prepared; -1 also when `next` gave the load up. */
+int engine_load(struct engine_session *s, int32_t handle, const struct engine_rows *rows, uint64_t *count)
+    __attribute__((warn_unused_result));
 /* sp_unprepare; an unknown handle is error 8179. */
 int engine_unprepare(struct engine_session *s, int32_t handle) __attribute__((warn_unused_result));
 

@@ -65,6 +65,11 @@ static int param_value(struct run *r, const struct plan_param *p, struct buf *sc
     return result;
 }
 
+const struct value *exec_param(const struct run *r, const struct plan_param *p)
+{
+    return p->kind == PLAN_CONSTANT ? &p->constant : &r->values[p->variable].value;
+}
+
 int exec_bind(struct run *r, struct plan_query *q)
 {
     struct engine_session *s = r->session;
@@ -80,7 +85,7 @@ int exec_bind(struct run *r, struct plan_query *q)
         if (p->kind == PLAN_CELL)
             continue;
         if (p->kind != PLAN_SESSION) {
-            rc = cell_bind(q->stmt, (int)i + 1, p->kind == PLAN_CONSTANT ? &p->constant : &r->values[p->variable].value);
+            rc = cell_bind(q->stmt, (int)i + 1, exec_param(r, p));
         } else {
             struct buf scratch;
             buf_init(&scratch, CONVERT_MAX_BYTES);

@@ -44,6 +44,8 @@ struct run {
     struct engine_session *session;
     struct batch *batch;
     struct variable_value *values;
+    const struct engine_rows *rows; /* of a bulk load: the batch's one INSERT runs once a row; NULL else */
+    struct value *row;              /* the parameters' values as `rows` gives them */
     bool stopped; /* the sink said so */
     bool returned; /* an error has ended the batch */
 };
@@ -53,6 +55,9 @@ struct batch *exec_make_batch(struct engine_session *s, const char *sql, size_t 
 void exec_free_batch(struct batch *b); /* NULL is accepted */
 /* Runs it with its parameters; errors go to the sink. 0, or -1 when the sink stopped it. */
 int exec_run(struct engine_session *s, struct batch *b, struct engine_param *params, size_t count) __attribute__((warn_unused_result));
+
+/* Gives the parameters the values of the next row of a bulk load. 1, 0: there is none, -1: the session's fault. */
+int exec_next_row(struct run *r) __attribute__((warn_unused_result));
 
 /* Runs it. 0, or -1 when the sink stopped it. */
 int exec_batch(struct run *r) __attribute__((warn_unused_result));
@@ -67,6 +72,8 @@ int exec_evaluate(struct run *r, const struct tsql_expr *e, int (*use)(struct ru
 /* Gives the batch's variable of this name a value, converted to its type. -1: the session's fault, 137. */
 int exec_assign(struct run *r, struct tsql_text name, const struct value *v) __attribute__((warn_unused_result));
 
+/* The value of a parameter that is a constant or a variable. */
+const struct value *exec_param(const struct run *r, const struct plan_param *p);
 /* Binds a query's parameters. -1: the session's fault. */
 int exec_bind(struct run *r, struct plan_query *q) __attribute__((warn_unused_result));
 /* Steps: 1 a row, 0 the end, -1 the session's fault. */

@@ -14,8 +14,11 @@ static struct fault *fault_of(struct writer *w)
 
 /* ---- messages ---- */
 
+/* The names are made for who needs them, a message: most statements do without. */
 static void name_table(struct writer *w)
 {
+    if (w->table_name[0] != '\0')
+        return;
     struct engine_session *s = w->run->session;
     const struct cat_table *t = w->w->table;
     const char *schema = "dbo", *database = "";
@@ -31,6 +34,18 @@ static void name_table(struct writer *w)
     }
     snprintf(w->object_name, sizeof w->object_name, "%s.%s", schema, t->name.data);
     snprintf(w->table_name, sizeof w->table_name, "%.300s.%.700s", database, w->object_name);
+}
+
+static const char *table_name(struct writer *w)
+{
+    name_table(w);
+    return w->table_name;
+}
+
+static const char *object_name(struct writer *w)
+{
+    name_table(w);
+    return w->object_name;
 }
 
 void exec_append_value(struct buf *out, const struct value *v)
@@ -117,9 +132,9 @@ static int duplicate_fault(struct writer *w, const struct value *values, int64_t
             append_stored(w, &key, x->columns[i], row);
     }
     if (x->kind == CAT_INDEX)
-        fault_set(fault_of(w), 2601, w->object_name, x->name.data, buf_text(&key));
+        fault_set(fault_of(w), 2601, object_name(w), x->name.data, buf_text(&key));
     else
-        fault_set(fault_of(w), 2627, x->kind == CAT_PRIMARY_KEY ? "PRIMARY KEY" : "UNIQUE KEY", x->name.data, w->object_name, buf_text(&key));
+        fault_set(fault_of(w), 2627, x->kind == CAT_PRIMARY_KEY ? "PRIMARY KEY" : "UNIQUE KEY", x->name.data, object_name(w), buf_text(&key));
     buf_clear(&key);
     return -1;
 }
@@ -132,7 +147,7 @@ static int convert_target(struct writer *w, size_t i, const struct value *in)
     struct value *out = &w->values[i];
     struct fault *f = fault_of(w);
     if (in->null && !c->nullable)
-        return fault_set(f, 515, c->name.data, w->table_name, w->verb);
+        return fault_set(f, 515, c->name.data, table_name(w), w->verb);
     if (convert_value(in, &c->type, 0, CONVERT_ASSIGN, &w->own[i], out, f) == 0)
         return 0;
     if (f->number == 8152) {
@@ -144,7 +159,7 @@ static int convert_target(struct writer *w, size_t i, const struct value *in)
         fault_clear(f);
         if (convert_value(in, &c->type, 0, CONVERT_CAST, &w->own[i], &cut, &ignored) == 0)
             exec_append_value(&shown, &cut);
-        fault_set(f, 2628, w->table_name, c->name.data, buf_text(&shown));
+        fault_set(f, 2628, table_name(w), c->name.data, buf_text(&shown));
         buf_clear(&shown);
     }
     return -1;
@@ -189,8 +204,13 @@ static int read_row(struct writer *w, sqlite3_stmt *stmt)
                 return -1;
             continue;
         }
-        if (t->source >= 0)
-            cell_read_column(stmt, t->source, &w->plan->query.columns[t->source].type, &in);
+        const struct sqltype *type = t->source >= 0 ? &w->plan->query.columns[t->source].type : NULL;
+        if (type && w->w->direct) {
+            in = *exec_param(w->run, w->w->direct[t->source]);
+            in.type = *type;
+        } else if (type) {
+            cell_read_column(stmt, t->source, type, &in);
+        }
         if (convert_target(w, i, &in) < 0)
             return -1;
         if (t->column->identity)
@@ -239,8 +259,8 @@ static int check_row(struct writer *w)
             char database[512];
             if (c)
                 snprintf(column, sizeof column, ", column '%.500s'", c->name.data);
-            snprintf(database, sizeof database, "%.*s", (int)strcspn(w->table_name, "."), w->table_name);
-            fault_set(&s->fault, 547, w->verb, "CHECK", k->name.data, database, w->object_name, column);
+            snprintf(database, sizeof database, "%.*s", (int)strcspn(table_name(w), "."), table_name(w));
+            fault_set(&s->fault, 547, w->verb, "CHECK", k->name.data, database, object_name(w), column);
             result = -1;
         }
     }
@@ -362,7 +382,7 @@ static int foreign_key_fault(struct writer *w)
     snprintf(table, sizeof table, "%s.%s", schema ? schema->name.data : "dbo", t ? t->name.data : "");
     if (of && k->count == 1)
         snprintf(column, sizeof column, ", column '%.500s'", of->name.data);
-    snprintf(database, sizeof database, "%.*s", (int)strcspn(w->table_name, "."), w->table_name);
+    snprintf(database, sizeof database, "%.*s", (int)strcspn(table_name(w), "."), table_name(w));
     return fault_set(&s->fault, 547, w->verb, child ? "FOREIGN KEY" : "REFERENCE", k->name.data, database, table, column);
 }
 
@@ -426,17 +446,29 @@ static int close_identity(struct writer *w, const struct cat_column *c)
 
 /* ---- all rows ---- */
 
+/* Writes the row of the query, whose old number is `row`. */
+static int put_row(struct writer *w, int64_t row, int64_t *count)
+{
+    bool duplicate = false;
+    if (read_row(w, w->plan->query.stmt) < 0 || check_row(w) < 0 ||
+        exec_write_row(w, w->values, row, w->w->park_sql ? &duplicate : NULL) < 0 || (duplicate && exec_park(w, row) < 0) ||
+        output_row(w) < 0)
+        return -1;
+    ++*count;
+    return 0;
+}
+
+/* Writes all rows that the query has for the parameters' values. */
 static int write_rows(struct writer *w, int64_t *count)
 {
     struct engine_session *s = w->run->session;
-    sqlite3_stmt *stmt = w->plan->query.stmt;
-    const struct plan_query *output = &w->w->output;
     int64_t last_row = 0;
     int more;
-    if (output->sql && s->sink.columns(s->sink.arg, output->columns, output->column_count) != 0) {
-        w->run->stopped = true;
-        return fault_set(&s->fault, FAULT_CANCELLED);
-    }
+    if (w->w->direct)
+        return put_row(w, 0, count);
+    if (exec_bind(w->run, &w->plan->query) < 0)
+        return -1;
+    sqlite3_stmt *stmt = w->plan->query.stmt;
     while ((more = exec_step(s, stmt)) > 0) {
         int64_t row = 0;
         if (w->w->key >= 0) {
@@ -446,15 +478,32 @@ static int write_rows(struct writer *w, int64_t *count)
                 continue;
             last_row = row;
         }
-        if (read_row(w, stmt) < 0 || check_row(w) < 0)
+        if (put_row(w, row, count) < 0)
             return -1;
-        bool duplicate = false;
-        if (exec_write_row(w, w->values, row, w->w->park_sql ? &duplicate : NULL) < 0 || (duplicate && exec_park(w, row) < 0) ||
-            output_row(w) < 0)
-            return -1;
-        ++*count;
     }
+    sqlite3_reset(stmt);
     return more < 0 ? -1 : exec_unpark(w);
+}
+
+/* Writes the rows of the statement, or those of each row of a bulk load. */
+static int write_all(struct writer *w, int64_t *count)
+{
+    struct engine_session *s = w->run->session;
+    const struct plan_query *output = &w->w->output;
+    if (output->sql && s->sink.columns(s->sink.arg, output->columns, output->column_count) != 0) {
+        w->run->stopped = true;
+        return fault_set(&s->fault, FAULT_CANCELLED);
+    }
+    if (w->w->direct)
+        transaction_note_read(s); /* a key that is there already may be another's, not yet on the disk */
+    if (!w->run->rows)
+        return write_rows(w, count);
+    int more;
+    while ((more = exec_next_row(w->run)) > 0) {
+        if (write_rows(w, count) < 0)
+            return -1;
+    }
+    return more;
 }
 
 int exec_write(struct run *r, struct plan *p, int64_t *count)
@@ -473,14 +522,12 @@ int exec_write(struct run *r, struct plan *p, int64_t *count)
     }
     for (size_t i = 0; i < n; i++)
         buf_init(&w.own[i], CONVERT_MAX_BYTES);
-    name_table(&w);
     const struct cat_column *identity = p->statement->kind == TSQL_INSERT ? identity_column(p->write.table) : NULL;
-    if (exec_prepare(s, p->query.sql, &p->query.stmt) < 0 || exec_prepare(s, p->write.sql, &p->write.stmt) < 0 ||
-        exec_bind(r, &p->query) < 0)
+    if ((!p->write.direct && exec_prepare(s, p->query.sql, &p->query.stmt) < 0) || exec_prepare(s, p->write.sql, &p->write.stmt) < 0)
         goto out;
     if (identity && open_identity(&w, identity) < 0)
         goto out;
-    result = write_rows(&w, count);
+    result = write_all(&w, count);
     if (result == 0)
         result = check_foreign_keys(&w);
     if (result == 0 && identity)

@@ -18,7 +18,7 @@ struct writer {
     struct parked *parked, **last_parked;
     int64_t parked_count;
     int64_t free_row;       /* a row number that no row has, once something was parked */
-    char table_name[1024];  /* "db.dbo.T" */
+    char table_name[1024];  /* "db.dbo.T", or "" until it is needed */
     char object_name[1024]; /* "dbo.T" */
 };
 

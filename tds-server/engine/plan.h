@@ -70,6 +70,8 @@ struct plan_write {
     int database;
     struct plan_target *targets; /* INSERT: all columns; UPDATE: those that are assigned, or all if something checks rows */
     size_t target_count;
+    const struct plan_param **direct; /* INSERT of one row of constants and variables: the value of each column of the query, which
+                                       * need not run; NULL else */
     int key;                     /* column of the query with the row's number; -1 for INSERT */
     const char *sql;             /* INSERT INTO t VALUES (?1, …); UPDATE t SET … WHERE rowid = ?; DELETE … */
     sqlite3_stmt *stmt;

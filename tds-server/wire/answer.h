@@ -48,7 +48,6 @@ struct answer {
 
     /* While the session runs statements of its own making: their results are not the client's; errors are. */
     bool muted;
-    bool muted_transactions;
 
     struct wiretype *types; /* of the result set under way */
     size_t types_cap;

@@ -1,5 +1,5 @@
-/* A bulk load in a session: INSERT BULK prepares an INSERT, and the message of rows that follows runs it, once a row, all
- * of them or none. Decoding is bulk.c's. */
+/* A bulk load in a session: INSERT BULK prepares an INSERT, and the message of rows that follows runs it, once a row, as one
+ * statement. Decoding is bulk.c's. */
 #ifndef SHARDGATE_TDS_LOAD_H
 #define SHARDGATE_TDS_LOAD_H
 

@@ -402,26 +402,28 @@ static size_t temporal_text(const struct value *v, char text[VALUE_DATETIMEOFFSE
 
 typedef size_t decode_fn(const unsigned char *in, size_t len, char *out);
 
+#define MEASURE_FROM 256 /* bytes: shorter text gets the memory that it may need, and is decoded once */
+#define GROWTH_MAX   3   /* bytes of UTF-8 for one of any encoding */
+
 static int take_text(struct value *out, const unsigned char *p, size_t len, struct arena *a, decode_fn *decode)
 {
-    size_t need = decode(p, len, NULL);
-    size_t padded = need;
-    /* CHAR and NCHAR values are as long as their type. */
-    if (out->type.kind == SQLTYPE_CHAR && padded < (size_t)out->type.length) {
-        padded = (size_t)out->type.length;
-    }
-    if (out->type.kind == SQLTYPE_NCHAR && len / 2 < (size_t)out->type.length) {
-        padded += (size_t)out->type.length - len / 2;
-    }
-    char *text = arena_alloc(a, padded + 1);
+    bool bytes = out->type.kind == SQLTYPE_CHAR;
+    bool units = out->type.kind == SQLTYPE_NCHAR;
+    size_t length = bytes || units ? (size_t)out->type.length : 0; /* CHAR and NCHAR values are as long as their type */
+    size_t room = len < MEASURE_FROM ? len * GROWTH_MAX : decode(p, len, NULL);
+    char *text = arena_alloc(a, room + length + 1);
     if (text == NULL) {
         return -1;
     }
-    decode(p, len, text);
-    memset(text + need, ' ', padded - need);
-    text[padded] = '\0';
+    size_t made = decode(p, len, text);
+    size_t counted = units ? len / 2 : made;
+    if (counted < length) {
+        memset(text + made, ' ', length - counted);
+        made += length - counted;
+    }
+    text[made] = '\0';
     out->bytes.data = text;
-    out->bytes.len = padded;
+    out->bytes.len = made;
     return 0;
 }
 

@@ -36,6 +36,13 @@ size_t wiretext_from_utf16(const unsigned char *in, size_t len, char *out)
     while (len - at >= 2) {
         uint32_t c = (uint32_t)(in[at] | in[at + 1] << 8);
         at += 2;
+        if (c < 0x80) {
+            if (out != NULL) {
+                out[made] = (char)c;
+            }
+            made++;
+            continue;
+        }
         if (c >= 0xD800 && c <= 0xDFFF) {
             uint32_t low = len - at >= 2 ? (uint32_t)(in[at] | in[at + 1] << 8) : 0;
             if (c <= 0xDBFF && low >= 0xDC00 && low <= 0xDFFF) {

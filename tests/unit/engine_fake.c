@@ -273,6 +273,20 @@ int engine_execute_prepared(struct engine_session *s, int32_t handle, struct eng
     return engine_execute(s, s->prepared[handle], strlen(s->prepared[handle]), params, count);
 }
 
+int engine_load(struct engine_session *s, int32_t handle, const struct engine_rows *rows, uint64_t *count)
+{
+    struct value values[COLUMNS_MAX];
+    int more;
+    *count = 0;
+    if (!is_prepared(s, handle)) {
+        return fail(s, 8179, "Could not find prepared statement with that handle.");
+    }
+    while ((more = rows->next(rows->arg, values)) > 0) {
+        ++*count;
+    }
+    return more < 0 ? -1 : finish(s, *count, 0xC3);
+}
+
 int engine_unprepare(struct engine_session *s, int32_t handle)
 {
     if (!is_prepared(s, handle)) {
