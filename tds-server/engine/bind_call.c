@@ -54,199 +54,6 @@ int bind_global(struct binder *b, const struct tsql_expr *e, struct bound *out)
     return bind_session(b, f, NULL, 0, out);
 }
 
-/* ---- aggregates and window functions ---- */
-
-static int bind_over(struct binder *b, const struct tsql_window *w, struct bound *out, const char **sql)
-{
-    struct buf text;
-    int result = 0;
-    if (b->scope && b->scope->in_aggregate)
-        return fault_set(b->fault, 4109);
-    buf_init(&text, BINDER_MAX_SQL);
-    buf_append_text(&text, " OVER (");
-    const char *between = "PARTITION BY ";
-    for (const struct tsql_expr *e = w->partition_by; e && result == 0; e = e->next) {
-        struct bound part = {0};
-        result = bind_expr(b, e, &part);
-        if (result == 0) {
-            bind_merge(out, &part);
-            buf_printf(&text, "%s%s%s", between, part.sql, bind_collate(&part));
-        }
-        between = ", ";
-    }
-    between = w->partition_by ? " ORDER BY " : "ORDER BY ";
-    for (const struct tsql_order *o = w->order_by; o && result == 0; o = o->next) {
-        struct bound part = {0};
-        result = bind_expr(b, o->value, &part);
-        if (result == 0) {
-            bind_merge(out, &part);
-            /* A literal here (SELECT NULL, 1) orders nothing. */
-            buf_printf(&text, "%s%s%s%s", between, part.constant ? "NULL" : part.sql, bind_collate(&part), o->descending ? " DESC" : "");
-        }
-        between = ", ";
-    }
-    if (w->has_frame && result == 0) {
-        const struct tsql_bound *bounds[] = {&w->start, &w->end};
-        buf_printf(&text, " %s BETWEEN ", w->range ? "RANGE" : "ROWS");
-        for (size_t i = 0; i < 2 && result == 0; i++) {
-            static const char *const words[] = {[TSQL_UNBOUNDED_PRECEDING] = "UNBOUNDED PRECEDING", [TSQL_PRECEDING] = "PRECEDING",
-                                                [TSQL_CURRENT_ROW] = "CURRENT ROW", [TSQL_FOLLOWING] = "FOLLOWING",
-                                                [TSQL_UNBOUNDED_FOLLOWING] = "UNBOUNDED FOLLOWING"};
-            struct bound offset = {.sql = ""};
-            if (bounds[i]->offset)
-                result = bind_expr(b, bounds[i]->offset, &offset);
-            buf_printf(&text, "%s%s%s%s", i == 0 ? "" : " AND ", offset.sql ? offset.sql : "", bounds[i]->offset ? " " : "",
-                       words[bounds[i]->kind]);
-        }
-    }
-    buf_append_char(&text, ')');
-    *sql = binder_take(b, &text);
-    return result;
-}
-
-static const char *sum_function(const struct sqltype *t)
-{
-    switch (typing_class(t->kind)) {
-    case TYPE_DECIMAL:
-        return t->kind == SQLTYPE_MONEY ? "sg_sum_money" : "sg_sum_decimal";
-    case TYPE_FLOAT:
-        return "sg_sum_float";
-    default:
-        return t->kind == SQLTYPE_BIGINT ? "sg_sum_bigint" : "sg_sum_int";
-    }
-}
-
-enum aggregate_kind { AGGREGATE_COUNT, AGGREGATE_COUNT_BIG, AGGREGATE_SUM, AGGREGATE_AVG, AGGREGATE_MIN, AGGREGATE_MAX };
-
-static int write_aggregate(struct binder *b, enum aggregate_kind kind, const struct tsql_call *call, const struct bound *arg,
-                           const char *over, struct bound *out)
-{
-    const char *distinct = call->distinct ? "DISTINCT " : "";
-    out->nullable = true;
-    switch (kind) {
-    case AGGREGATE_COUNT:
-    case AGGREGATE_COUNT_BIG:
-        out->type = typing_make(kind == AGGREGATE_COUNT ? SQLTYPE_INT : SQLTYPE_BIGINT);
-        out->nullable = false;
-        out->sql = call->star ? binder_sql(b, "count(*)%s", over)
-                              : binder_sql(b, "count(%s%s%s)%s", distinct, arg->sql, bind_collate(arg), over);
-        return 0;
-    case AGGREGATE_SUM:
-        if (typing_sum("sum", &arg->type, &out->type, b->fault) < 0)
-            return -1;
-        out->sql = binder_sql(b, "%s(%s%s)%s", sum_function(&arg->type), distinct, arg->sql, over);
-        return 0;
-    case AGGREGATE_AVG: {
-        struct sqltype sum;
-        if (typing_sum("sum", &arg->type, &sum, b->fault) < 0 || typing_sum("avg", &arg->type, &out->type, b->fault) < 0)
-            return -1;
-        out->sql = binder_sql(b, "sg_average(%s(%s%s)%s,count(%s%s)%s,%lld,%lld)", sum_function(&arg->type), distinct, arg->sql, over,
-                              distinct, arg->sql, over, (long long)typing_pack(&sum), (long long)typing_pack(&out->type));
-        return 0;
-    }
-    default:
-        if (arg->type.kind == SQLTYPE_BIT || arg->type.kind == SQLTYPE_TEXT)
-            return fault_set(b->fault, 8117, typing_name(arg->type.kind), kind == AGGREGATE_MIN ? "min" : "max");
-        out->type = arg->type;
-        out->collation = arg->collation;
-        out->label = arg->label;
-        out->sql = binder_sql(b, "%s(%s%s)%s", kind == AGGREGATE_MIN ? "min" : "max", arg->sql, bind_collate(arg), over);
-        return 0;
-    }
-}
-
-static int bind_aggregate(struct binder *b, const struct tsql_expr *e, enum aggregate_kind kind, struct bound *out)
-{
-    const struct tsql_call *call = e->call;
-    struct bound arg = {.sql = "1", .type = {.kind = SQLTYPE_INT}};
-    const char *over = "";
-    struct scope *scope = b->scope;
-    if (!call->star && call->arg_count != 1)
-        return fault_set(b->fault, 174, call->name.data, 1);
-    if (call->over) {
-        if (!scope || !scope->windows_allowed)
-            return fault_set(b->fault, 4108);
-        if (call->distinct)
-            return binder_unsupported(b, "DISTINCT with OVER");
-        if (bind_over(b, call->over, out, &over) < 0)
-            return -1;
-    } else if (!scope || !scope->aggregates_allowed) {
-        return fault_set(b->fault, 147);
-    } else if (scope->in_aggregate) {
-        return fault_set(b->fault, 130);
-    }
-    if (!call->star) {
-        bool outer = scope->in_aggregate;
-        scope->in_aggregate = !call->over;
-        int result = bind_expr(b, call->args, &arg);
-        scope->in_aggregate = outer;
-        if (result < 0)
-            return -1;
-        if (arg.has_subquery && !call->over)
-            return fault_set(b->fault, 130);
-    }
-    if (call->over)
-        bind_merge(out, &arg);
-    else
-        out->aggregate = true;
-    out->has_column |= arg.has_column;
-    return write_aggregate(b, kind, call, &arg, over, out);
-}
-
-/* ROW_NUMBER and its like: SQLite's own, of type bigint. */
-static int bind_ranking(struct binder *b, const struct tsql_expr *e, const char *function, size_t args, struct bound *out)
-{
-    const struct tsql_call *call = e->call;
-    const char *over;
-    if (call->arg_count != args)
-        return fault_set(b->fault, 174, call->name.data, (int)args);
-    if (!call->over || !call->over->order_by)
-        return fault_set(b->fault, 4112, call->name.data);
-    if (!b->scope || !b->scope->windows_allowed)
-        return fault_set(b->fault, 4108);
-    struct bound arg = {.sql = ""};
-    if (bind_over(b, call->over, out, &over) < 0 || (args > 0 && bind_expr(b, call->args, &arg) < 0))
-        return -1;
-    out->type = typing_make(strcmp(function, "percent_rank") == 0 || strcmp(function, "cume_dist") == 0 ? SQLTYPE_FLOAT : SQLTYPE_BIGINT);
-    out->nullable = false;
-    out->sql = binder_sql(b, "%s(%s)%s", function, arg.sql, over);
-    return 0;
-}
-
-/* LAG, LEAD, FIRST_VALUE, LAST_VALUE: the first argument's type. */
-static int bind_offset(struct binder *b, const struct tsql_expr *e, const char *function, size_t most, struct bound *out)
-{
-    const struct tsql_call *call = e->call;
-    const char *over;
-    if (call->arg_count < 1 || call->arg_count > most)
-        return fault_set(b->fault, 189, call->name.data, 1, (int)most);
-    if (!call->over || !call->over->order_by)
-        return fault_set(b->fault, 4112, call->name.data);
-    if (!b->scope || !b->scope->windows_allowed)
-        return fault_set(b->fault, 4108);
-    struct bound args[3] = {{0}};
-    struct buf sql;
-    if (bind_over(b, call->over, out, &over) < 0)
-        return -1;
-    size_t n = 0;
-    for (const struct tsql_expr *arg = call->args; arg; arg = arg->next, n++) {
-        if (bind_expr(b, arg, &args[n]) < 0)
-            return -1;
-        bind_merge(out, &args[n]);
-    }
-    if (n == 3 && bind_convert(b, &args[2], &args[0].type) < 0)
-        return -1;
-    buf_init(&sql, BINDER_MAX_SQL);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(&sql, "%s%s", i > 0 ? "," : "", args[i].sql);
-    out->type = args[0].type;
-    out->collation = args[0].collation;
-    out->label = args[0].label;
-    out->nullable = true;
-    out->sql = binder_sql(b, "%s(%s)%s", function, binder_take(b, &sql), over);
-    return 0;
-}
-
 /* ---- functions that T-SQL makes of CASE ---- */
 
 static int bind_isnull(struct binder *b, const struct tsql_expr *e, struct bound *out)
@@ -317,6 +124,34 @@ static int bind_nullif(struct binder *b, const struct tsql_expr *e, struct bound
     return bind_expr(b, &choice, out);
 }
 
+/* CHOOSE(n, a, b …) is CASE CAST(n AS INT) WHEN 1 THEN a WHEN 2 THEN b … END. */
+static int bind_choose(struct binder *b, const struct tsql_expr *e, struct bound *out)
+{
+    static const char *const numbers[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"};
+    const size_t most = sizeof numbers / sizeof numbers[0];
+    struct tsql_expr places[sizeof numbers / sizeof numbers[0]], values[sizeof numbers / sizeof numbers[0]];
+    struct tsql_when whens[sizeof numbers / sizeof numbers[0]];
+    size_t count = e->call->arg_count, n = 0;
+    if (count < 2 || count > most + 1)
+        return fault_set(b->fault, 189, "choose", 2, (int)most + 1);
+    struct tsql_expr index = *e->call->args;
+    index.next = NULL;
+    struct tsql_cast to_int = {.type = {.type = {.kind = SQLTYPE_INT}}, .value = &index};
+    struct tsql_expr place = {.kind = TSQL_CAST, .line = e->line, .cast = &to_int};
+    for (const struct tsql_expr *arg = e->call->args->next; arg; arg = arg->next, n++) {
+        places[n] = (struct tsql_expr){.kind = TSQL_LITERAL, .line = e->line};
+        places[n].literal = (struct tsql_literal){.kind = TSQL_INT, .text = {numbers[n], strlen(numbers[n])}, .type = {.kind = SQLTYPE_INT}};
+        values[n] = *arg;
+        values[n].next = NULL;
+        whens[n] = (struct tsql_when){.when = &places[n], .then = &values[n]};
+        if (n > 0)
+            whens[n - 1].next = &whens[n];
+    }
+    struct tsql_expr choice = {.kind = TSQL_CASE, .line = e->line, .a = &place};
+    choice.whens = whens;
+    return bind_expr(b, &choice, out);
+}
+
 /* ---- scalar functions ---- */
 
 static int bind_scalar(struct binder *b, const struct scalar_function *f, const struct tsql_expr *e, struct bound *out)
@@ -364,26 +199,16 @@ static int bind_scalar(struct binder *b, const struct scalar_function *f, const 
 
 static const struct {
     const char *name;
-    enum aggregate_kind kind;
-} aggregates[] = {
-    {"count", AGGREGATE_COUNT}, {"count_big", AGGREGATE_COUNT_BIG}, {"sum", AGGREGATE_SUM},
-    {"avg", AGGREGATE_AVG},     {"min", AGGREGATE_MIN},             {"max", AGGREGATE_MAX},
-};
-
-static const struct {
-    const char *name;
-    size_t args;
-} rankings[] = {{"row_number", 0}, {"rank", 0}, {"dense_rank", 0}, {"ntile", 1}, {"percent_rank", 0}, {"cume_dist", 0}};
-
-static const struct {
-    const char *name;
-    size_t most;
-} offsets[] = {{"lag", 3}, {"lead", 3}, {"first_value", 1}, {"last_value", 1}};
-
-static const struct {
-    const char *name;
     int (*bind)(struct binder *b, const struct tsql_expr *e, struct bound *out);
-} specials[] = {{"isnull", bind_isnull}, {"coalesce", bind_coalesce}, {"nullif", bind_nullif}};
+} specials[] = {{"isnull", bind_isnull}, {"coalesce", bind_coalesce}, {"nullif", bind_nullif}, {"choose", bind_choose}};
+
+/* Functions of SQL Server that this server does not have, so that it says so instead of not knowing them. */
+static const char *const refused[] = {
+    "approx_count_distinct", "binary_checksum", "checksum", "checksum_agg", "compress", "decompress", "encryptbypassphrase",
+    "error_line", "error_message", "error_number", "error_procedure", "error_severity", "error_state", "format", "formatmessage", "grouping",
+    "grouping_id", "hashbytes", "isjson", "json_modify", "json_query", "json_value", "newsequentialid", "percentile_cont", "percentile_disc",
+    "string_escape",
+};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -392,18 +217,11 @@ int bind_call(struct binder *b, const struct tsql_expr *e, struct bound *out)
     const struct tsql_call *call = e->call;
     if (call->schema.len > 0)
         return fault_set(b->fault, 4121, binder_sql(b, "%s.%s", call->schema.data, call->name.data));
-    for (size_t i = 0; i < COUNT(aggregates); i++) {
-        if (text_is(call->name, aggregates[i].name))
-            return bind_aggregate(b, e, aggregates[i].kind, out);
-    }
-    for (size_t i = 0; i < COUNT(rankings); i++) {
-        if (text_is(call->name, rankings[i].name))
-            return bind_ranking(b, e, rankings[i].name, rankings[i].args, out);
-    }
-    for (size_t i = 0; i < COUNT(offsets); i++) {
-        if (text_is(call->name, offsets[i].name))
-            return bind_offset(b, e, offsets[i].name, offsets[i].most, out);
-    }
+    int result;
+    if (bind_aggregate_call(b, e, out, &result))
+        return result;
+    if (call->over)
+        return fault_set(b->fault, 4113, call->name.data);
     for (size_t i = 0; i < COUNT(specials); i++) {
         if (text_is(call->name, specials[i].name))
             return specials[i].bind(b, e, out);
@@ -417,5 +235,9 @@ int bind_call(struct binder *b, const struct tsql_expr *e, struct bound *out)
     const struct scalar_function *scalar = scalar_find(call->name.data, call->name.len);
     if (scalar)
         return bind_scalar(b, scalar, e, out);
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        if (text_is(call->name, refused[i]))
+            return binder_unsupported(b, call->name.data);
+    }
     return fault_set(b->fault, 195, call->name.data, "built-in function name");
 }

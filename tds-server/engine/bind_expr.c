@@ -226,7 +226,7 @@ static void write_arithmetic(struct binder *b, enum tsql_op op, const struct bou
     else
         out->sql = binder_sql(b, "sg_arith(%s,%lld,%s", x->sql, (long long)typing_pack(&x->type), step);
     /* Bytes that one step makes would not outlive the next. */
-    out->chain = typing_class(out->type.kind) == TYPE_BINARY ? NULL : out->sql;
+    out->chain = typing_class(out->type.kind) >= TYPE_DATETIME ? NULL : out->sql;
     out->chain_steps = joins ? x->chain_steps + 1 : 1;
 }
 
@@ -251,6 +251,8 @@ static int bind_binary(struct binder *b, const struct tsql_expr *e, struct bound
     if (typing_class(x.type.kind) == TYPE_STRING && bind_convert(b, &x, &y.type) < 0)
         return -1;
     if (typing_class(y.type.kind) == TYPE_STRING && bind_convert(b, &y, &x.type) < 0)
+        return -1;
+    if (typing_class(out->type.kind) == TYPE_DATETIME && (bind_convert(b, &x, &out->type) < 0 || bind_convert(b, &y, &out->type) < 0))
         return -1;
     out->nullable = x.nullable || y.nullable;
     write_arithmetic(b, e->op, &x, &y, out);

@@ -147,12 +147,39 @@ static int bind_count(struct binder *b, const struct tsql_expr *e, int number, c
     return 0;
 }
 
+/* TOP … PERCENT and WITH TIES: the rows with their rank, of which those within the limit stay. */
+static int write_ranked(struct binder *b, const struct tsql_top *top, const char *order, size_t count, const char **sql)
+{
+    const char *limit;
+    struct buf text;
+    if (top->with_ties && order[0] == '\0')
+        return fault_set(b->fault, 1062);
+    if (top->percent) {
+        struct bound percent;
+        struct sqltype type = typing_make(SQLTYPE_FLOAT);
+        if (bind_expr(b, top->count, &percent) < 0)
+            return -1;
+        if (percent.null || typing_class(percent.type.kind) > TYPE_FLOAT)
+            return fault_set(b->fault, 1060);
+        if (bind_convert(b, &percent, &type) < 0)
+            return -1;
+        limit = binder_sql(b, "sg_percent(%s,w2)", percent.sql);
+    } else if (bind_count(b, top->count, 127, &limit) < 0) {
+        return -1;
+    }
+    buf_init(&text, BINDER_MAX_SQL);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&text, "%sk%zu", i == 0 ? "SELECT " : ", ", i + 1);
+    buf_printf(&text, " FROM (SELECT *, %s() OVER (%s) AS w1, count(*) OVER () AS w2 FROM (%s)) WHERE w1 <= %s ORDER BY w1",
+               top->with_ties ? "rank" : "row_number", order, *sql, limit);
+    *sql = binder_take(b, &text);
+    return 0;
+}
+
 static int bind_limit(struct binder *b, const struct tsql_query *q, const struct tsql_top *top, const char **sql)
 {
     const char *limit = "-1", *offset = "0";
     *sql = "";
-    if (top->percent || top->with_ties)
-        return binder_unsupported(b, top->percent ? "TOP PERCENT" : "TOP WITH TIES");
     if (top->count && q && q->offset)
         return fault_set(b->fault, 10741);
     if (top->count && bind_count(b, top->count, 127, &limit) < 0)
@@ -188,9 +215,11 @@ static int find_item(struct binder *b, const struct tsql_order *o, const struct 
     return -1;
 }
 
+/* With `hidden` the text is for a query over this one: what is no item becomes a further column there, ", … AS o1". */
 static int bind_order(struct binder *b, const struct tsql_query *q, struct body *body, const struct bound_item *items, size_t count,
-                      const char **sql)
+                      struct buf *hidden, const char **sql)
 {
+    int keys = 0;
     struct buf text;
     int result = 0;
     buf_init(&text, BINDER_MAX_SQL);
@@ -208,8 +237,11 @@ static int bind_order(struct binder *b, const struct tsql_query *q, struct body 
             result = bind_expr(b, o->value, &value);
             if (result == 0 && body->tree->distinct) {
                 bool found = false;
-                for (size_t j = 0; j < count; j++)
-                    found |= strcmp(items[j].value.sql, value.sql) == 0;
+                for (size_t j = 0; j < count && !found; j++) {
+                    found = strcmp(items[j].value.sql, value.sql) == 0;
+                    if (found)
+                        i = (int)j;
+                }
                 if (!found)
                     result = fault_set(b->fault, 145);
             }
@@ -218,6 +250,10 @@ static int bind_order(struct binder *b, const struct tsql_query *q, struct body 
                 result = fault_set(b->fault, 8127, value.ungrouped.data);
             if (result == 0 && value.constant)
                 continue; /* a constant orders nothing, and would be a position in SQLite */
+            if (result == 0 && hidden && i < 0)
+                buf_printf(hidden, ", %s AS o%d", value.sql, ++keys);
+            if (hidden)
+                value.sql = i < 0 ? binder_sql(b, "o%d", keys) : binder_sql(b, "k%d", i + 1);
         }
         if (result == 0)
             buf_printf(&text, "%s%s%s%s", text.len == 0 ? " ORDER BY " : ", ", value.sql, bind_collate(&value), o->descending ? " DESC" : "");
@@ -251,7 +287,10 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
 {
     struct body body = {.tree = tree};
     const char *groups = "", *order = "", *limit = "";
+    bool ranked = tree->top.percent || tree->top.with_ties;
+    struct buf hidden;
     int result = -1;
+    buf_init(&hidden, BINDER_MAX_SQL);
     if (tree->into.name.len > 0)
         return binder_unsupported(b, "SELECT INTO");
     enter(b, &body.scope);
@@ -267,10 +306,14 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
     for (size_t i = 0; i < body.count; i++)
         selects_aggregate |= body.items[i].value.aggregate;
     body.grouped |= tree->having != NULL || selects_aggregate;
-    if (q && bind_order(b, q, &body, body.items, body.count, &order) < 0)
+    if (q && bind_order(b, q, &body, body.items, body.count, ranked ? &hidden : NULL, &order) < 0)
         goto out;
-    if (bind_limit(b, q, &tree->top, &limit) < 0)
+    if (!ranked && bind_limit(b, q, &tree->top, &limit) < 0)
         goto out;
+    if (ranked && q && q->offset) {
+        fault_set(b->fault, 10741);
+        goto out;
+    }
     if (body.grouped && check_grouped(b, &body) < 0)
         goto out;
     /* HAVING without GROUP BY makes one group of all rows, also of none. SQLite sees that by an aggregate in the list; without
@@ -278,9 +321,15 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
     if (tree->having && body.scope.group_count == 0 && !selects_aggregate)
         groups = " GROUP BY NULL";
     const char *having = tree->having ? binder_sql(b, " HAVING %s", body.having.sql) : "";
-    out->sql = binder_sql(b, "SELECT %s%s%s%s%s%s%s%s%s%s", tree->distinct ? "DISTINCT " : "", write_items(b, &body),
+    out->sql = binder_sql(b, "SELECT %s%s%s%s%s%s%s%s%s%s%s", tree->distinct ? "DISTINCT " : "", write_items(b, &body), buf_text(&hidden),
                           tree->from ? " FROM " : "", body.from, tree->where ? " WHERE " : "", tree->where ? body.where.sql : "", groups,
-                          having, order, limit);
+                          having, ranked ? "" : order, limit);
+    if (buf_status(&hidden) < 0) {
+        fault_set(b->fault, FAULT_MEMORY);
+        goto out;
+    }
+    if (ranked && write_ranked(b, &tree->top, order, body.count, &out->sql) < 0)
+        goto out;
     out->items = body.items;
     out->count = body.count;
     for (size_t i = 0; i < out->count; i++) {
@@ -290,6 +339,7 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
     result = 0;
 
 out:
+    buf_clear(&hidden);
     b->scope = body.scope.outer;
     return result;
 }
@@ -370,7 +420,7 @@ static int bind_body(struct binder *b, const struct tsql_query *q, const struct 
         return 0;
     const char *order = "", *limit = "";
     static const struct tsql_top no_top;
-    if (bind_order(b, q, NULL, out->items, out->count, &order) < 0 || bind_limit(b, q, &no_top, &limit) < 0)
+    if (bind_order(b, q, NULL, out->items, out->count, NULL, &order) < 0 || bind_limit(b, q, &no_top, &limit) < 0)
         return -1;
     out->sql = binder_sql(b, "SELECT * FROM (%s)%s%s", out->sql, order, limit);
     return 0;

@@ -71,6 +71,10 @@ struct range *bind_add_range(struct binder *b, size_t columns)
         fault_set(b->fault, FAULT_MEMORY);
         return NULL;
     }
+    if (++b->scope->range_count > BINDER_MAX_JOINED) {
+        fault_set(b->fault, 106, BINDER_MAX_JOINED);
+        return NULL;
+    }
     r->number = ++b->ranges;
     r->columns = list;
     r->column_count = columns;

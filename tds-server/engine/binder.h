@@ -3,9 +3,11 @@
 #define SHARDGATE_TDS_BINDER_H
 
 #include "tds-server/engine/bind.h"
+#include "tds-server/engine/functions.h"
 #include "tds-server/functions/typing.h"
 
 #define BINDER_MAX_SQL ((size_t)16 << 20) /* bytes of SQLite's SQL for one statement */
+#define BINDER_MAX_JOINED 64              /* sources of one FROM: as many as SQLite joins */
 #define BINDER_DEDUPLICATED 64            /* constants that are compared, so that equal ones share a parameter */
 
 /* Where a string's collation comes from; the stronger wins. */
@@ -64,13 +66,13 @@ struct cte {
 struct scope {
     struct scope *outer;
     struct range *ranges, **last;
+    int range_count;
     /* Grouping: NULL until GROUP BY is bound. */
     const char **groups; /* the SQL of each */
     size_t group_count;
     bool aggregates_allowed;
     bool windows_allowed;
     bool in_aggregate;
-    bool correlated; /* a name was found further out */
 };
 
 struct binder {
@@ -127,6 +129,9 @@ int bind_literal(struct binder *b, const struct tsql_literal *l, struct value *o
 /* bind_call.c */
 int bind_call(struct binder *b, const struct tsql_expr *e, struct bound *out) __attribute__((warn_unused_result));
 int bind_global(struct binder *b, const struct tsql_expr *e, struct bound *out) __attribute__((warn_unused_result));
+
+/* bind_aggregate.c: whether the call is an aggregate or a window function; it is bound then, with *result as of bind_call. */
+bool bind_aggregate_call(struct binder *b, const struct tsql_expr *e, struct bound *out, int *result) __attribute__((warn_unused_result));
 
 /* bind_query.c */
 int bind_query(struct binder *b, const struct tsql_query *q, struct bound_query *out) __attribute__((warn_unused_result));

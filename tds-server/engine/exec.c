@@ -505,6 +505,12 @@ static int run_exec(struct run *r, const struct tsql_statement *st, struct plan 
     return result < 0 && r->session->fault.number == 0 ? stop(r) : result;
 }
 
+static int run_raise(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
+{
+    (void)p, (void)done;
+    return exec_raise(r, st);
+}
+
 static int (*const run_kind[])(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done) = {
     [TSQL_SELECT] = run_select,
     [TSQL_INSERT] = run_write,
@@ -527,6 +533,8 @@ static int (*const run_kind[])(struct run *r, const struct tsql_statement *st, s
     [TSQL_PRINT] = run_print,
     [TSQL_EXEC] = run_exec,
     [TSQL_DECLARE] = run_declare,
+    [TSQL_RAISERROR] = run_raise,
+    [TSQL_THROW] = run_raise,
 };
 
 /* ---- what an error ends ---- */
@@ -560,7 +568,7 @@ static void fail(struct run *r, const struct tsql_statement *st, struct engine_d
         return;
     }
     tell_fault(r, st);
-    bool aborts = s->options.xact_abort && effect == FAULT_ENDS_STATEMENT && s->fault.severity >= 11;
+    bool aborts = s->options.xact_abort && effect == FAULT_ENDS_STATEMENT && s->fault.severity >= 11 && st->kind != TSQL_RAISERROR;
     if (effect == FAULT_ROLLS_BACK || aborts || (effect == FAULT_ENDS_BATCH && s->options.xact_abort))
         transaction_abandon(s);
     if (effect != FAULT_ENDS_STATEMENT || aborts)

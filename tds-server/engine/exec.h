@@ -90,6 +90,9 @@ int exec_call(struct engine_session *s, const char *name, size_t len, struct eng
     __attribute__((warn_unused_result));
 int exec_execute(struct run *r, const struct tsql_exec *exec) __attribute__((warn_unused_result));
 
+/* exec_raise.c: RAISERROR and THROW. -1: the error that they ask for is the session's fault; 0 when it only informed. */
+int exec_raise(struct run *r, const struct tsql_statement *st) __attribute__((warn_unused_result));
+
 /* Appends a value as messages show it: "abc", "0x01", "<NULL>". */
 void exec_append_value(struct buf *out, const struct value *v);
 

@@ -1,4 +1,4 @@
-#include "tds-server/engine/functions.h"
+#include "tds-server/engine/functions_private.h"
 
 #include "common/utf8.h"
 #include "common/collate.h"
@@ -17,12 +17,12 @@
 const char *const functions_collation[COLLATIONS] = {
     [COLLATION_CI] = "SG_CI", [COLLATION_CS] = "SG_CS", [COLLATION_BIN2] = "SG_BIN2"};
 
-static void fail(sqlite3_context *ctx)
+void functions_fail(sqlite3_context *ctx)
 {
     sqlite3_result_error(ctx, "fault", -1);
 }
 
-static struct value read_arg(sqlite3_value *cell, sqlite3_value *packed_type)
+struct value functions_read(sqlite3_value *cell, sqlite3_value *packed_type)
 {
     struct sqltype type = typing_unpack(sqlite3_value_int64(packed_type));
     struct value v;
@@ -35,7 +35,7 @@ static struct value read_arg(sqlite3_value *cell, sqlite3_value *packed_type)
 static void convert_call(sqlite3_context *ctx, sqlite3_value **argv, bool try)
 {
     struct functions *f = sqlite3_user_data(ctx);
-    struct value in = read_arg(argv[0], argv[1]), out;
+    struct value in = functions_read(argv[0], argv[1]), out;
     struct sqltype to = typing_unpack(sqlite3_value_int64(argv[2]));
     struct fault ignored = {0};
     if (convert_value(&in, &to, sqlite3_value_int(argv[3]), CONVERT_CAST, &f->scratch, &out, try ? &ignored : f->fault) == 0)
@@ -45,7 +45,7 @@ static void convert_call(sqlite3_context *ctx, sqlite3_value **argv, bool try)
     else {
         if (try)
             fault_set_text(f->fault, ignored.number, ignored.severity, ignored.state, 0, ignored.text);
-        fail(ctx);
+        functions_fail(ctx);
     }
 }
 
@@ -117,7 +117,7 @@ static int float_arith(enum tsql_op op, double a, double b, double *out)
     return isfinite(*out) ? 0 : 8115;
 }
 
-static struct decimal as_decimal(const struct value *v)
+struct decimal functions_decimal(const struct value *v)
 {
     if (typing_class(v->type.kind) == TYPE_DECIMAL)
         return (struct decimal){v->decimal, v->type.scale};
@@ -128,7 +128,7 @@ static double as_double(const struct value *v)
 {
     switch (typing_class(v->type.kind)) {
     case TYPE_DECIMAL:
-        return decimal_to_double(as_decimal(v));
+        return decimal_to_double(functions_decimal(v));
     case TYPE_FLOAT:
         return v->real;
     default:
@@ -136,7 +136,7 @@ static double as_double(const struct value *v)
     }
 }
 
-static bool in_range(const struct sqltype *t, int128 v)
+bool functions_in_range(const struct sqltype *t, int128 v)
 {
     int64_t low, high;
     if (t->kind == SQLTYPE_MONEY) {
@@ -148,6 +148,23 @@ static bool in_range(const struct sqltype *t, int128 v)
     return v >= low && v <= high;
 }
 
+/* DATETIME: the time since 1900 of both, added or subtracted. Returns 0, 8115 or no memory. */
+static int moment_arith(struct functions *f, enum tsql_op op, const struct value *a, const struct value *b, struct value *out)
+{
+    struct moment m = moment_from_value(a), by = moment_from_value(b);
+    int64_t days = by.days - MOMENT_DAY_1900;
+    bool adds = op == TSQL_ADD;
+    buf_reset(&f->scratch);
+    char *text = buf_reserve(&f->scratch, MOMENT_TEXT);
+    if (!text)
+        return FAULT_MEMORY;
+    if (!moment_add_ticks(&m, adds ? days : -days, adds ? by.ticks : -by.ticks))
+        return 8115;
+    out->bytes.data = text;
+    out->bytes.len = moment_to_form(m, &out->type, text);
+    return out->bytes.len > 0 ? 0 : 8115;
+}
+
 /* a op b into *out, whose type is set; -1 with the fault. */
 static int arith(struct functions *f, enum tsql_op op, const struct value *a, const struct value *b, struct value *out)
 {
@@ -157,14 +174,14 @@ static int arith(struct functions *f, enum tsql_op op, const struct value *a, co
     case TYPE_INTEGER:
     case TYPE_BIT:
         number = integer_arith(op, a->integer, b->integer, &out->integer);
-        if (number == 0 && !in_range(&out->type, out->integer))
+        if (number == 0 && !functions_in_range(&out->type, out->integer))
             number = 8115;
         break;
     case TYPE_DECIMAL: {
         what = "numeric";
         enum decimal_result r =
-            decimal_compute(op_sign(op), as_decimal(a), as_decimal(b), out->type.precision, out->type.scale, &out->decimal);
-        if (r == DECIMAL_OK && out->type.kind == SQLTYPE_MONEY && !in_range(&out->type, out->decimal))
+            decimal_compute(op_sign(op), functions_decimal(a), functions_decimal(b), out->type.precision, out->type.scale, &out->decimal);
+        if (r == DECIMAL_OK && out->type.kind == SQLTYPE_MONEY && !functions_in_range(&out->type, out->decimal))
             r = DECIMAL_OVERFLOW;
         number = r == DECIMAL_OK ? 0 : r == DECIMAL_DIVIDE_BY_ZERO ? 8134 : 8115;
         break;
@@ -173,6 +190,9 @@ static int arith(struct functions *f, enum tsql_op op, const struct value *a, co
         number = float_arith(op, as_double(a), as_double(b), &out->real);
         if (out->type.kind == SQLTYPE_REAL)
             out->real = (double)(float)out->real;
+        break;
+    case TYPE_DATETIME:
+        number = moment_arith(f, op, a, b, out);
         break;
     case TYPE_BINARY:
         buf_reset(&f->scratch);
@@ -194,12 +214,12 @@ static int arith(struct functions *f, enum tsql_op op, const struct value *a, co
 static void sg_arith(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     struct functions *f = sqlite3_user_data(ctx);
-    struct value a = read_arg(argv[0], argv[1]);
+    struct value a = functions_read(argv[0], argv[1]);
     for (int i = 2; i + 3 < argc; i += 4) {
-        struct value b = read_arg(argv[i + 1], argv[i + 2]);
+        struct value b = functions_read(argv[i + 1], argv[i + 2]);
         struct value out = {.type = typing_unpack(sqlite3_value_int64(argv[i + 3])), .null = a.null || b.null};
         if (!out.null && arith(f, (enum tsql_op)sqlite3_value_int(argv[i]), &a, &b, &out) < 0) {
-            fail(ctx);
+            functions_fail(ctx);
             return;
         }
         a = out;
@@ -211,7 +231,7 @@ static void sg_negate(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
     struct functions *f = sqlite3_user_data(ctx);
-    struct value v = read_arg(argv[0], argv[1]);
+    struct value v = functions_read(argv[0], argv[1]);
     if (v.null) {
         sqlite3_result_null(ctx);
         return;
@@ -219,9 +239,9 @@ static void sg_negate(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     v.real = -v.real;
     v.decimal = -v.decimal;
     bool wrapped = __builtin_sub_overflow(0, v.integer, &v.integer);
-    if (typing_class(v.type.kind) == TYPE_INTEGER && (wrapped || !in_range(&v.type, v.integer))) {
+    if (typing_class(v.type.kind) == TYPE_INTEGER && (wrapped || !functions_in_range(&v.type, v.integer))) {
         fault_set(f->fault, 8115, "expression", typing_name(v.type.kind));
-        fail(ctx);
+        functions_fail(ctx);
         return;
     }
     cell_result(ctx, &v);
@@ -230,7 +250,7 @@ static void sg_negate(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 static void sg_bitnot(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
-    struct value v = read_arg(argv[0], argv[1]);
+    struct value v = functions_read(argv[0], argv[1]);
     if (v.type.kind == SQLTYPE_BIT)
         v.integer = !v.integer;
     else if (v.type.kind == SQLTYPE_TINYINT)
@@ -258,7 +278,7 @@ static void sg_like(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         size_t len = (size_t)sqlite3_value_bytes(argv[2]);
         if (!e || len == 0 || utf8_decode(e, len, &escape) != len) {
             fault_set(f->fault, 506, e ? e : "");
-            fail(ctx);
+            functions_fail(ctx);
             return;
         }
     }
@@ -266,7 +286,7 @@ static void sg_like(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     switch (collate_like(collation, text ? text : "", text_len, pattern ? pattern : "", pattern_len, escape)) {
     case COLLATE_TOO_MUCH:
         fault_set(f->fault, 8623);
-        fail(ctx);
+        functions_fail(ctx);
         return;
     case COLLATE_MATCH:
         sqlite3_result_int(ctx, 1);
@@ -282,7 +302,7 @@ static void sg_one(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     struct functions *f = sqlite3_user_data(ctx);
     if (sqlite3_value_int64(argv[0]) > 1) {
         fault_set(f->fault, 512);
-        fail(ctx);
+        functions_fail(ctx);
         return;
     }
     sqlite3_result_value(ctx, argv[1]);
@@ -295,119 +315,24 @@ static void sg_count(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     struct functions *f = sqlite3_user_data(ctx);
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_int64(argv[0]) < 0) {
         fault_set(f->fault, sqlite3_value_int(argv[1]));
-        fail(ctx);
+        functions_fail(ctx);
         return;
     }
     sqlite3_result_value(ctx, argv[0]);
 }
 
-/* ---- aggregates ---- */
-
-enum sum_kind { SUM_INT, SUM_BIGINT, SUM_DECIMAL, SUM_MONEY, SUM_FLOAT };
-
-/* SQLite aligns what it allocates for us to 8 bytes only. */
-typedef int128 int128_loose __attribute__((aligned(8)));
-
-struct sum {
-    int128_loose exact;
-    double real;
-    int64_t count;
-    bool overflow;
-};
-
-static void sum_change(sqlite3_context *ctx, sqlite3_value *cell, enum sum_kind kind, int sign)
-{
-    struct sum *s = sqlite3_aggregate_context(ctx, sizeof *s);
-    if (!s || sqlite3_value_type(cell) == SQLITE_NULL)
-        return;
-    s->count += sign;
-    if (kind == SUM_FLOAT) {
-        s->real += sign * sqlite3_value_double(cell);
-        return;
-    }
-    int128 v = sqlite3_value_int64(cell);
-    if (kind == SUM_DECIMAL || kind == SUM_MONEY) {
-        const void *key = sqlite3_value_blob(cell);
-        if (!key || sqlite3_value_bytes(cell) != DECIMAL_KEY_LEN)
-            return;
-        v = decimal_from_key(key);
-    }
-    int128 sum = s->exact;
-    s->overflow |= __builtin_add_overflow(sum, sign * v, &sum);
-    s->exact = sum;
-}
-
-static void sum_result(sqlite3_context *ctx, enum sum_kind kind, const struct sum *s)
-{
-    static const enum sqltype_kind kinds[] = {
-        [SUM_INT] = SQLTYPE_INT, [SUM_BIGINT] = SQLTYPE_BIGINT, [SUM_DECIMAL] = SQLTYPE_NUMERIC, [SUM_MONEY] = SQLTYPE_MONEY,
-        [SUM_FLOAT] = SQLTYPE_FLOAT};
-    struct functions *f = sqlite3_user_data(ctx);
-    struct value out = {.type = typing_make(kinds[kind]), .null = !s || s->count == 0};
-    bool fits = true;
-    if (!out.null && kind == SUM_FLOAT) {
-        out.real = s->real;
-        fits = isfinite(s->real);
-    } else if (!out.null) {
-        fits = !s->overflow && (kind == SUM_DECIMAL ? decimal_fits(s->exact, DECIMAL_MAX_DIGITS) : in_range(&out.type, s->exact));
-        out.decimal = s->exact;
-        out.integer = (int64_t)s->exact;
-    }
-    if (!fits) {
-        fault_set(f->fault, 8115, kind == SUM_DECIMAL ? "numeric" : "expression", typing_name(out.type.kind));
-        fail(ctx);
-        return;
-    }
-    cell_result(ctx, &out);
-}
-
-#define SUM_FUNCTIONS(name, kind)                                                                                              \
-    static void name##_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)                                              \
-    {                                                                                                                          \
-        (void)argc;                                                                                                            \
-        sum_change(ctx, argv[0], kind, 1);                                                                                     \
-    }                                                                                                                          \
-    static void name##_inverse(sqlite3_context *ctx, int argc, sqlite3_value **argv)                                           \
-    {                                                                                                                          \
-        (void)argc;                                                                                                            \
-        sum_change(ctx, argv[0], kind, -1);                                                                                    \
-    }                                                                                                                          \
-    static void name##_value(sqlite3_context *ctx)                                                                             \
-    {                                                                                                                          \
-        sum_result(ctx, kind, sqlite3_aggregate_context(ctx, sizeof(struct sum)));                                             \
-    }
-
-SUM_FUNCTIONS(sum_int, SUM_INT)
-SUM_FUNCTIONS(sum_bigint, SUM_BIGINT)
-SUM_FUNCTIONS(sum_decimal, SUM_DECIMAL)
-SUM_FUNCTIONS(sum_money, SUM_MONEY)
-SUM_FUNCTIONS(sum_float, SUM_FLOAT)
-
-static void sg_average(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+/* TOP … PERCENT: sg_percent(percent, rows), what part of a row there is counts as one */
+static void sg_percent(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
-    struct value sum = read_arg(argv[0], argv[2]);
-    int64_t count = sqlite3_value_int64(argv[1]);
-    struct value out = {.type = typing_unpack(sqlite3_value_int64(argv[3])), .null = sum.null || count == 0};
     struct functions *f = sqlite3_user_data(ctx);
-    if (!out.null) {
-        switch (typing_class(out.type.kind)) {
-        case TYPE_FLOAT:
-            out.real = sum.real / (double)count;
-            break;
-        case TYPE_DECIMAL:
-            if (decimal_compute('/', as_decimal(&sum), (struct decimal){count, 0}, DECIMAL_MAX_DIGITS, out.type.scale,
-                                &out.decimal) != DECIMAL_OK) {
-                fault_set(f->fault, 8115, "numeric", "numeric");
-                fail(ctx);
-                return;
-            }
-            break;
-        default:
-            out.integer = sum.integer / count;
-        }
+    double percent = sqlite3_value_double(argv[0]);
+    if (sqlite3_value_type(argv[0]) == SQLITE_NULL || !(percent >= 0 && percent <= 100)) {
+        fault_set(f->fault, 1031);
+        functions_fail(ctx);
+        return;
     }
-    cell_result(ctx, &out);
+    sqlite3_result_double(ctx, ceil(percent * (double)sqlite3_value_int64(argv[1]) / 100));
 }
 
 /* ---- scalar functions ---- */
@@ -425,7 +350,7 @@ static void scalar_invoke(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     struct value args[SCALAR_MAX_ARGS], out = {.type = result, .bytes = {"", 0}};
     size_t count = (size_t)(argc - 2) / 2;
     for (size_t i = 0; i < count; i++) {
-        args[i] = read_arg(argv[2 + 2 * i], argv[3 + 2 * i]);
+        args[i] = functions_read(argv[2 + 2 * i], argv[3 + 2 * i]);
         if (args[i].null && binding->function->strict) {
             sqlite3_result_null(ctx);
             return;
@@ -434,12 +359,12 @@ static void scalar_invoke(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     buf_reset(&f->scratch);
     struct scalar_call call = {&result, (enum collation)sqlite3_value_int(argv[0]), &f->now, &f->scratch, f->fault};
     if (binding->function->call(&call, args, count, &out) < 0) {
-        fail(ctx);
+        functions_fail(ctx);
         return;
     }
     if (buf_status(&f->scratch) < 0) {
         fault_set(f->fault, FAULT_MEMORY);
-        fail(ctx);
+        functions_fail(ctx);
         return;
     }
     cell_result(ctx, &out);
@@ -482,20 +407,7 @@ static const struct {
 } plain_functions[] = {
     {"sg_convert", 4, sg_convert}, {"sg_try_convert", 4, sg_try_convert}, {"sg_arith", -1, sg_arith},
     {"sg_negate", 2, sg_negate},   {"sg_bitnot", 2, sg_bitnot},           {"sg_like", 4, sg_like},
-    {"sg_one", 2, sg_one},         {"sg_count", 2, sg_count},             {"sg_average", 4, sg_average},
-};
-
-static const struct {
-    const char *name;
-    void (*step)(sqlite3_context *ctx, int argc, sqlite3_value **argv);
-    void (*value)(sqlite3_context *ctx);
-    void (*inverse)(sqlite3_context *ctx, int argc, sqlite3_value **argv);
-} sum_functions[] = {
-    {"sg_sum_int", sum_int_step, sum_int_value, sum_int_inverse},
-    {"sg_sum_bigint", sum_bigint_step, sum_bigint_value, sum_bigint_inverse},
-    {"sg_sum_decimal", sum_decimal_step, sum_decimal_value, sum_decimal_inverse},
-    {"sg_sum_money", sum_money_step, sum_money_value, sum_money_inverse},
-    {"sg_sum_float", sum_float_step, sum_float_value, sum_float_inverse},
+    {"sg_one", 2, sg_one},         {"sg_count", 2, sg_count},             {"sg_percent", 2, sg_percent},
 };
 
 static int register_scalars(sqlite3 *db, struct functions *f)
@@ -524,10 +436,8 @@ int functions_register(sqlite3 *db, struct functions *f)
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof plain_functions / sizeof plain_functions[0]; i++)
         rc = sqlite3_create_function_v2(db, plain_functions[i].name, plain_functions[i].args, SQLITE_UTF8 | SQLITE_DETERMINISTIC, f,
                                         plain_functions[i].call, NULL, NULL, NULL);
-    for (size_t i = 0; rc == SQLITE_OK && i < sizeof sum_functions / sizeof sum_functions[0]; i++)
-        rc = sqlite3_create_window_function(db, sum_functions[i].name, 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, f,
-                                            sum_functions[i].step, sum_functions[i].value, sum_functions[i].value,
-                                            sum_functions[i].inverse, NULL);
+    if (rc == SQLITE_OK)
+        rc = aggregates_register(db, f);
     static int (*const compare[COLLATIONS])(void *, int, const void *, int, const void *) = {
         [COLLATION_CI] = compare_ci, [COLLATION_CS] = compare_cs, [COLLATION_BIN2] = compare_bin2};
     for (int c = 0; rc == SQLITE_OK && c < COLLATIONS; c++)

@@ -7,9 +7,14 @@
  *   sg_negate(a, type), sg_bitnot(a, type)
  *   sg_like(text, pattern, escape, collation)
  *   sg_one(count, value)                    a scalar subquery's value; 512 when count is above 1
+ *   sg_percent(percent, rows)               TOP … PERCENT: how many rows that are; 1031
  *   sg_count(n, error)                      TOP, OFFSET, FETCH: n, which may not be negative
  *   sg_sum_int(x) sg_sum_bigint(x) sg_sum_decimal(x) sg_sum_money(x) sg_sum_float(x)
  *   sg_average(sum, count, type, result)
+ *   sg_var(x) sg_varp(x) sg_stdev(x) sg_stdevp(x)   of floats
+ *   sg_join(text, separator, limit, key, collation, descending …)
+ *                                           STRING_AGG: at most `limit` bytes (-1: what memory holds), ordered by the keys; -1 for
+ *                                           keys whose bytes are their order
  *   fn_<name>(collation, result, value, type, value, type …)   the rows of scalar.h
  *
  * A function that fails leaves its fault in `struct functions` and ends the SQLite statement with an error.
@@ -21,6 +26,7 @@
 #include "tds-server/engine/cell.h"
 #include "tds-server/values/fault.h"
 
+#define FUNCTIONS_MAX_ORDER 30 /* keys of one STRING_AGG */
 #define FUNCTIONS_MAX_CHAIN 30 /* steps of one sg_arith: SQLite's functions take 127 arguments */
 
 struct functions {

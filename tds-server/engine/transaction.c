@@ -50,6 +50,9 @@ int runtime_sqlite_fault(struct engine_session *s, int rc)
     default:
         if (is_too_deep(sqlite3_errmsg(s->db)))
             return fault_set(&s->fault, 191);
+        /* Derived tables that SQLite has joined into their query. */
+        if (strncmp(sqlite3_errmsg(s->db), "at most 64 tables", strlen("at most 64 tables")) == 0)
+            return fault_set(&s->fault, 106, 64);
         /* The connection's own message says more, unless another call has replaced it. */
         return fault_set(&s->fault, FAULT_INTERNAL, sqlite3_extended_errcode(s->db) == rc ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
     }

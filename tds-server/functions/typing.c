@@ -306,6 +306,24 @@ static int join_result(const struct sqltype *a, const struct sqltype *b, struct 
     return 0;
 }
 
+/* DATETIME + and - what becomes one: the days since 1900 are added. The newer types have no arithmetic. */
+static int moment_arithmetic(enum tsql_op op, const struct sqltype *a, const struct sqltype *b, struct sqltype *out, struct fault *f)
+{
+    const struct sqltype *moment = typing_class(a->kind) == TYPE_DATETIME ? a : b, *other = moment == a ? b : a;
+    enum type_class class = typing_class(other->kind);
+    bool adds = op == TSQL_ADD || op == TSQL_SUB;
+    if (class == TYPE_DATETIME && a->kind == b->kind && (!adds || a->kind != SQLTYPE_DATETIME))
+        return fault_set(f, 8117, typing_name(a->kind), op_name(op));
+    if (class == TYPE_DATETIME && a->kind != b->kind)
+        return fault_set(f, 402, typing_name(a->kind), typing_name(b->kind), op_name(op));
+    if (moment->kind != SQLTYPE_DATETIME && class <= TYPE_FLOAT)
+        return fault_set(f, 206, typing_name(a->kind), typing_name(b->kind));
+    if (!adds || moment->kind != SQLTYPE_DATETIME || class == TYPE_GUID || class == TYPE_BINARY)
+        return fault_set(f, 402, typing_name(a->kind), typing_name(b->kind), op_name(op));
+    *out = *moment;
+    return 0;
+}
+
 int typing_arithmetic(enum tsql_op op, const struct sqltype *a, const struct sqltype *b, struct sqltype *out, struct fault *f)
 {
     enum type_class ca = typing_class(a->kind), cb = typing_class(b->kind);
@@ -317,6 +335,8 @@ int typing_arithmetic(enum tsql_op op, const struct sqltype *a, const struct sql
     }
     if (ca == TYPE_BINARY && cb == TYPE_BINARY && op == TSQL_ADD)
         return join_result(a, b, out);
+    if (ca == TYPE_DATETIME || cb == TYPE_DATETIME)
+        return moment_arithmetic(op, a, b, out, f);
     if (ca == TYPE_STRING && cb <= TYPE_FLOAT && cb != TYPE_BIT) {
         *out = *b; /* the string is read as the other's type */
         ca = cb;

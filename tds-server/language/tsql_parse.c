@@ -1,6 +1,7 @@
 /* Batches and the statements that are no queries, no changes of rows and none of the schema: transactions, SET, EXEC, IF. */
 #include "tds-server/language/tsql_parser.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct tsql_statement *parse_statement(struct tsql_parser *p, bool first);
@@ -43,6 +44,8 @@ static int parse_begin(struct tsql_parser *p, struct tsql_statement *s)
     tsql_advance(p);
     if (tsql_at_word(p, WORD_DISTRIBUTED))
         return tsql_refuse_statement(p, "BEGIN DISTRIBUTED TRANSACTION");
+    if (tsql_at_text(p, "DIALOG") || tsql_at_text(p, "CONVERSATION"))
+        return tsql_refuse_statement(p, tsql_at_text(p, "DIALOG") ? "BEGIN DIALOG" : "BEGIN CONVERSATION");
     if (tsql_at_word(p, WORD_TRY) || tsql_at_word(p, WORD_CATCH))
         return tsql_refuse_statement(p, "BEGIN TRY");
     if (!take_tran(p))
@@ -440,6 +443,54 @@ static int parse_print(struct tsql_parser *p, struct tsql_statement *s)
     return s->value != NULL ? 0 : -1;
 }
 
+/* raise_values := argument_value ',' argument_value ',' argument_value {',' argument_value} */
+static int parse_raise_values(struct tsql_parser *p, bool more, struct tsql_statement *s)
+{
+    struct tsql_expr **end = &s->values;
+    size_t count = 0;
+    do {
+        *end = tsql_at_name(p) ? NULL : parse_argument_value(p);
+        if (*end == NULL)
+            return tsql_fail_here(p);
+        end = &(*end)->next;
+        count++;
+    } while ((more || count < 3) && tsql_take(p, ','));
+    return count >= 3 ? 0 : tsql_expect(p, ',');
+}
+
+/* raiserror := RAISERROR '(' raise_values ')' [WITH option {',' option}] */
+static int parse_raiserror(struct tsql_parser *p, struct tsql_statement *s)
+{
+    s->kind = TSQL_RAISERROR;
+    tsql_advance(p);
+    if (tsql_expect(p, '(') != 0 || parse_raise_values(p, true, s) != 0 || tsql_expect(p, ')') != 0)
+        return -1;
+    if (!tsql_at_word(p, WORD_WITH))
+        return 0;
+    do {
+        tsql_advance(p);
+        if (tsql_at_text(p, "LOG") || tsql_at_text(p, "SETERROR"))
+            return tsql_refuse_clause(p, tsql_at_text(p, "LOG") ? "RAISERROR WITH LOG" : "RAISERROR WITH SETERROR");
+        if (!tsql_at_text(p, "NOWAIT"))
+            return tsql_fail_here(p);
+        tsql_advance(p);
+    } while (tsql_at(p, ','));
+    return p->failed ? -1 : 0;
+}
+
+/* throw := THROW raise_values */
+static int parse_throw(struct tsql_parser *p, struct tsql_statement *s)
+{
+    int line = p->token.line;
+    s->kind = TSQL_THROW;
+    tsql_advance(p);
+    if (tsql_at(p, ';') || tsql_at(p, TOKEN_END) || tsql_at_word(p, WORD_END))
+        return tsql_fail(p, 10704, line,
+                         "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW statement inside a CATCH "
+                         "block, or add error parameters to the THROW statement.");
+    return parse_raise_values(p, false, s);
+}
+
 static const struct {
     enum tsql_keyword word;
     int (*parse)(struct tsql_parser *p, struct tsql_statement *s);
@@ -450,7 +501,8 @@ static const struct {
     {WORD_SAVE, parse_save},         {WORD_EXEC, parse_exec},            {WORD_EXECUTE, parse_exec},
     {WORD_IF, parse_if},             {WORD_CREATE, tsql_parse_create},   {WORD_ALTER, tsql_parse_alter},
     {WORD_DROP, tsql_parse_drop},    {WORD_TRUNCATE, tsql_parse_truncate}, {WORD_USE, parse_use},
-    {WORD_PRINT, parse_print},       {WORD_DECLARE, parse_declare},
+    {WORD_PRINT, parse_print},       {WORD_DECLARE, parse_declare},      {WORD_RAISERROR, parse_raiserror},
+    {WORD_THROW, parse_throw},
 };
 
 /* Statements that SQL Server has and this server has not. */
@@ -462,11 +514,36 @@ static const struct {
     {WORD_CLOSE, "CLOSE"},           {WORD_CONTINUE, "CONTINUE"},     {WORD_DBCC, "DBCC"},          {WORD_DEALLOCATE, "DEALLOCATE"},
     {WORD_DENY, "DENY"},             {WORD_DUMP, "DUMP"},          {WORD_FETCH, "FETCH"},
     {WORD_GOTO, "GOTO"},             {WORD_GRANT, "GRANT"},           {WORD_KILL, "KILL"},          {WORD_LOAD, "LOAD"},
-    {WORD_MERGE, "MERGE"},           {WORD_OPEN, "OPEN"},             {WORD_RAISERROR, "RAISERROR"}, {WORD_READTEXT, "READTEXT"},
+    {WORD_MERGE, "MERGE"},           {WORD_OPEN, "OPEN"},             {WORD_READTEXT, "READTEXT"},
     {WORD_RECONFIGURE, "RECONFIGURE"}, {WORD_RESTORE, "RESTORE"},     {WORD_RETURN, "RETURN"},      {WORD_REVERT, "REVERT"},
-    {WORD_REVOKE, "REVOKE"},         {WORD_SETUSER, "SETUSER"},       {WORD_SHUTDOWN, "SHUTDOWN"},  {WORD_THROW, "THROW"},
+    {WORD_REVOKE, "REVOKE"},         {WORD_SETUSER, "SETUSER"},       {WORD_SHUTDOWN, "SHUTDOWN"},
     {WORD_UPDATETEXT, "UPDATETEXT"}, {WORD_WAITFOR, "WAITFOR"},       {WORD_WHILE, "WHILE"},        {WORD_WRITETEXT, "WRITETEXT"},
 };
+
+/* Those that begin with a word that is none of the grammar's, told by the second word. */
+static const struct {
+    const char *first, *second;
+} refused_pairs[] = {
+    {"ADD", "SIGNATURE"},       {"ADD", "SENSITIVITY"},      {"DISABLE", "TRIGGER"}, {"ENABLE", "TRIGGER"}, {"END", "CONVERSATION"},
+    {"GET", "CONVERSATION"},    {"MOVE", "CONVERSATION"},    {"RECEIVE", "*"},       {"RECEIVE", "TOP"},    {"SEND", "ON"},
+};
+
+static int refuse_pair(struct tsql_parser *p)
+{
+    if (p->token.kind != TOKEN_WORD)
+        return 0;
+    const struct tsql_token *next = tsql_peek(p);
+    if (next->kind == ':')
+        return tsql_refuse_statement(p, "GOTO");
+    for (size_t i = 0; i < sizeof(refused_pairs) / sizeof(refused_pairs[0]); i++) {
+        if (tsql_text_equals(p->token.source, refused_pairs[i].first) && tsql_text_equals(next->source, refused_pairs[i].second)) {
+            char name[64];
+            snprintf(name, sizeof(name), "%s %s", refused_pairs[i].first, refused_pairs[i].second);
+            return tsql_refuse_statement(p, next->kind == TOKEN_WORD ? name : refused_pairs[i].first);
+        }
+    }
+    return 0;
+}
 
 /* statement := one of `statements` by its first word | '(' query | exec without its word, first in a batch */
 static int parse_statement_body(struct tsql_parser *p, struct tsql_statement *s, bool first)
@@ -481,6 +558,8 @@ static int parse_statement_body(struct tsql_parser *p, struct tsql_statement *s,
     }
     if (tsql_at(p, '('))
         return parse_select(p, s);
+    if (refuse_pair(p) != 0)
+        return -1;
     if (first && tsql_at_name(p) && !tsql_at_word(p, WORD_GO))
         return parse_exec(p, s);
     return tsql_fail_here(p);

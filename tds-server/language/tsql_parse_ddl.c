@@ -39,12 +39,34 @@ static int parse_references(struct tsql_parser *p, struct tsql_constraint *c)
     return p->failed ? -1 : 0;
 }
 
+/* Options in a WITH that would make something else of the table or index. */
+static int refuse_options(struct tsql_parser *p)
+{
+    static const char *const refused[] = {"DATA_DELETION", "FILETABLE_DIRECTORY", "IGNORE_DUP_KEY", "LEDGER", "MEMORY_OPTIMIZED", "SYSTEM_VERSIONING"};
+    struct tsql_parser start = *p;
+    while (!p->failed && !tsql_at(p, TOKEN_END) && !tsql_at(p, ')')) {
+        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+            if (tsql_at_text(p, refused[i])) {
+                tsql_advance(p);
+                if (tsql_take(p, '=') && tsql_at_word(p, WORD_OFF))
+                    break;
+                return tsql_refuse_clause(p, refused[i]);
+            }
+        }
+        tsql_advance(p);
+    }
+    if (p->failed)
+        return -1;
+    *p = start;
+    return 0;
+}
+
 /* storage := [WITH ('(' … ')' | FILLFACTOR '=' n)] [ON (name | '(' … ')')] [TEXTIMAGE_ON name]      (read over) */
 static int skip_storage(struct tsql_parser *p)
 {
     if (tsql_at_word_then(p, WORD_WITH, '(')) {
         tsql_advance(p);
-        if (tsql_skip_parentheses(p) != 0)
+        if (refuse_options(p) != 0 || tsql_skip_parentheses(p) != 0)
             return -1;
     } else if (tsql_at_words(p, WORD_WITH, WORD_FILLFACTOR)) {
         tsql_advance(p);
@@ -220,6 +242,11 @@ static int refuse_column_option(struct tsql_parser *p)
         if (tsql_at_word(p, refused[i].word))
             return tsql_refuse_clause(p, refused[i].name);
     }
+    static const char *const others[] = {"ENCRYPTED", "FILESTREAM", "GENERATED", "HIDDEN", "MASKED"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (tsql_at_text(p, others[i]))
+            return tsql_refuse_clause(p, others[i]);
+    }
     return p->failed ? -1 : 0;
 }
 
@@ -355,6 +382,19 @@ static int parse_create_index(struct tsql_parser *p, struct tsql_statement *s)
     return skip_storage(p);
 }
 
+/* "CREATE view" is refused as CREATE VIEW. */
+static int refuse_verb(struct tsql_parser *p, const char *verb, struct tsql_text word)
+{
+    char what[64];
+    size_t len = strlen(verb);
+    memcpy(what, verb, len);
+    what[len++] = ' ';
+    for (size_t c = 0; c < word.len && len < sizeof(what) - 1; c++)
+        what[len++] = (char)(word.data[c] >= 'a' && word.data[c] <= 'z' ? word.data[c] - 'a' + 'A' : word.data[c]);
+    what[len] = '\0';
+    return tsql_refuse_statement(p, what);
+}
+
 /* Refuses "CREATE VIEW" by both words when the second one is a word that SQL Server knows there. */
 static int refuse_object(struct tsql_parser *p, const char *verb)
 {
@@ -362,20 +402,25 @@ static int refuse_object(struct tsql_parser *p, const char *verb)
         WORD_AUTHORIZATION, WORD_ASSEMBLY, WORD_CREDENTIAL, WORD_FULLTEXT, WORD_FUNCTION, WORD_INDEX,  WORD_LOGIN,
         WORD_PARTITION,     WORD_PROC,     WORD_PROCEDURE,  WORD_ROLE,     WORD_RULE,     WORD_SCHEMA, WORD_SEQUENCE,
         WORD_SERVER,        WORD_STATISTICS, WORD_SYNONYM,  WORD_TRIGGER,  WORD_TYPE,     WORD_USER,   WORD_VIEW,
-        WORD_DEFAULT,       WORD_OR,       WORD_DATABASE,   WORD_XML,
+        WORD_DEFAULT,       WORD_DATABASE, WORD_XML,        WORD_EXTERNAL, WORD_PRIMARY, WORD_COLUMN,
     };
+    if (tsql_at_words(p, WORD_OR, WORD_ALTER)) {
+        tsql_advance(p);
+        tsql_advance(p);
+        return refuse_object(p, "CREATE OR ALTER");
+    }
     for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
-        if (tsql_at_word(p, objects[i])) {
-            char what[64];
-            struct tsql_text word = p->token.source;
-            size_t len = strlen(verb);
-            memcpy(what, verb, len);
-            what[len++] = ' ';
-            for (size_t c = 0; c < word.len && len < sizeof(what) - 1; c++)
-                what[len++] = (char)(word.data[c] >= 'a' && word.data[c] <= 'z' ? word.data[c] - 'a' + 'A' : word.data[c]);
-            what[len] = '\0';
-            return tsql_refuse_statement(p, what);
-        }
+        if (tsql_at_word(p, objects[i]))
+            return refuse_verb(p, verb, p->token.source);
+    }
+    static const char *const others[] = {
+        "AGGREGATE",  "APPLICATION", "ASYMMETRIC", "AVAILABILITY", "BROKER",   "CERTIFICATE", "COLUMNSTORE", "CONTRACT", "CRYPTOGRAPHIC",
+        "ENDPOINT",   "EVENT",       "MASTER",     "MATERIALIZED", "MESSAGE",  "QUEUE",       "REMOTE",      "RESOURCE", "ROUTE",
+        "SEARCH",     "SECURITY",    "SELECTIVE",  "SENSITIVITY",  "SERVICE",  "SIGNATURE",   "SPATIAL",     "SYMMETRIC", "WORKLOAD",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (tsql_at_text(p, others[i]))
+            return refuse_verb(p, verb, p->token.source);
     }
     return tsql_fail_here(p);
 }
@@ -450,6 +495,13 @@ static int parse_alter_table(struct tsql_parser *p, struct tsql_statement *s)
         return parse_drop_list(p, a);
     if (tsql_at_word(p, WORD_CHECK) || tsql_at_word(p, WORD_NOCHECK))
         return tsql_refuse_clause(p, tsql_at_word(p, WORD_CHECK) ? "CHECK CONSTRAINT" : "NOCHECK CONSTRAINT");
+    static const char *const refused[] = {"DISABLE", "ENABLE", "REBUILD", "SWITCH"};
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        if (tsql_at_text(p, refused[i]))
+            return refuse_verb(p, "ALTER TABLE", p->token.source);
+    }
+    if (tsql_at_word(p, WORD_SET))
+        return refuse_verb(p, "ALTER TABLE", p->token.source);
     if (tsql_expect_word(p, WORD_ALTER) != 0 || tsql_expect_word(p, WORD_COLUMN) != 0)
         return -1;
     a->kind = TSQL_ALTER_COLUMN;

@@ -610,6 +610,15 @@ static void print_statement(const struct tsql_statement *s, struct buf *out)
     case TSQL_DECLARE:
         print_declare(s->declarations, out);
         break;
+    case TSQL_RAISERROR:
+        buf_append_text(out, "RAISERROR (");
+        tsql_print_values(s->values, out);
+        buf_append_char(out, ')');
+        break;
+    case TSQL_THROW:
+        buf_append_text(out, "THROW ");
+        tsql_print_values(s->values, out);
+        break;
     }
 }
 

@@ -344,7 +344,9 @@ enum tsql_statement_kind {
     TSQL_IF,
     TSQL_BLOCK, /* block: BEGIN … END */
     TSQL_EXEC,
-    TSQL_DECLARE /* declarations, none of them `output`; a value may be any scalar */
+    TSQL_DECLARE, /* declarations, none of them `output`; a value may be any scalar */
+    TSQL_RAISERROR, /* values: text, severity, state, arguments */
+    TSQL_THROW      /* values: number, text, state */
 };
 
 /* OUTPUT items [INTO table [(columns)]]; items NULL without. */
@@ -537,6 +539,7 @@ struct tsql_statement {
         struct tsql_statement *block;
         struct tsql_exec *exec;
         struct tsql_declaration *declarations;
+        struct tsql_expr *values; /* list: literals and variables, at least three */
     };
 };
 
