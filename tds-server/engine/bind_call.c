@@ -9,40 +9,59 @@
 
 /* ---- what the session knows ---- */
 
-/* Arguments of session functions are known before the statement runs: literals, parameters, and their like. */
-static int session_argument(struct binder *b, const struct tsql_expr *e, struct plan_param *out)
+/* What is known before the statement runs: a literal, a parameter, or their like. */
+static bool known_argument(const struct binder *b, const struct bound *value, struct plan_param *out)
 {
-    struct bound value;
-    if (bind_expr(b, e, &value) < 0)
-        return -1;
-    if (value.constant) {
-        *out = (struct plan_param){.kind = PLAN_CONSTANT, .constant = *value.constant, .type = value.type};
-        return 0;
+    if (value->constant) {
+        *out = (struct plan_param){.kind = PLAN_CONSTANT, .constant = *value->constant, .type = value->type};
+        return true;
     }
-    if (value.sql[0] == '?') {
-        size_t i = 0;
-        for (const char *p = value.sql + 1; *p >= '0' && *p <= '9'; p++)
-            i = i * 10 + (size_t)(*p - '0');
-        *out = b->query->params[i - 1];
-        return 0;
-    }
-    return binder_unsupported(b, "a function of the server whose argument is no literal or parameter");
+    if (value->sql[0] != '?')
+        return false;
+    size_t i = 0;
+    for (const char *p = value->sql + 1; *p >= '0' && *p <= '9'; p++)
+        i = i * 10 + (size_t)(*p - '0');
+    *out = b->query->params[i - 1];
+    return out->kind != PLAN_CELL;
 }
 
-static int bind_session(struct binder *b, const struct session_function *f, const struct tsql_expr *args, size_t count, struct bound *out)
+/* Asked for each row. Loading a catalogue in the middle of a statement is avoided: the current one is there before. */
+static int bind_asked(struct binder *b, const struct session_function *f, const struct bound *args, size_t count, struct bound *out)
+{
+    struct attachment *a;
+    struct buf sql;
+    if (bind_use(b, (struct tsql_text){"", 0}, &a) < 0)
+        return -1;
+    buf_init(&sql, BINDER_MAX_SQL);
+    buf_printf(&sql, "sg_ask('%s'", f->name);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&sql, ",%s,%lld", args[i].sql, (long long)typing_pack(&args[i].type));
+        bind_merge(out, &args[i]);
+    }
+    buf_append_char(&sql, ')');
+    out->sql = binder_take(b, &sql);
+    return 0;
+}
+
+static int bind_session(struct binder *b, const struct session_function *f, const struct tsql_expr *exprs, size_t count, struct bound *out)
 {
     struct plan_param p = {.kind = PLAN_SESSION, .function = f, .arg_count = count, .type = f->type};
+    struct bound args[GLOBALS_MAX_ARGS];
+    bool known = true;
+    size_t i = 0;
     p.args = arena_alloc(b->arena, (count + 1) * sizeof *p.args);
     if (!p.args)
         return fault_set(b->fault, FAULT_MEMORY);
-    size_t i = 0;
-    for (const struct tsql_expr *e = args; e; e = e->next, i++) {
-        if (session_argument(b, e, &p.args[i]) < 0)
+    for (const struct tsql_expr *e = exprs; e; e = e->next, i++) {
+        if (bind_expr(b, e, &args[i]) < 0)
             return -1;
+        known = known_argument(b, &args[i], &p.args[i]) && known;
     }
-    out->sql = binder_param(b, &p);
     out->type = f->type;
     out->nullable = true;
+    if (!known)
+        return bind_asked(b, f, args, count, out);
+    out->sql = binder_param(b, &p);
     return 0;
 }
 
@@ -228,8 +247,12 @@ int bind_call(struct binder *b, const struct tsql_expr *e, struct bound *out)
     }
     const struct session_function *session = globals_find(call->name.data, call->name.len);
     if (session) {
-        if (call->arg_count < (size_t)session->min_args || call->arg_count > (size_t)session->max_args)
-            return fault_set(b->fault, 174, session->name, session->max_args);
+        size_t most = strlen(session->args);
+        if (call->arg_count < session->min_args || call->arg_count > most) {
+            if (session->min_args == most)
+                return fault_set(b->fault, 174, session->name, (int)most);
+            return fault_set(b->fault, 189, session->name, (int)session->min_args, (int)most);
+        }
         return bind_session(b, session, call->args, call->arg_count, out);
     }
     const struct scalar_function *scalar = scalar_find(call->name.data, call->name.len);

@@ -4,14 +4,17 @@
 #include "common/collate.h"
 #include "tds-server/functions/convert.h"
 #include "tds-server/engine/exec.h"
+#include "tds-server/engine/globals.h"
+#include "tds-server/engine/sessions.h"
 #include "tds-server/language/tsql_parse.h"
 #include "tds-server/functions/typing.h"
 #include "tds-server/engine/views.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct session_options default_options = {.quoted_identifier = true, .lock_timeout_ms = -1, .datefirst = 7};
+static const struct session_options default_options = {.quoted_identifier = true, .lock_timeout_ms = -1, .datefirst = 7, .isolation = ENGINE_READ_COMMITTED};
 
 /* ---- the engine ---- */
 
@@ -43,7 +46,7 @@ int engine_open(const char *folder, bool durable, struct engine **out, struct bu
         buf_append_text(error, "out of memory");
         return -1;
     }
-    e->next_spid = RUNTIME_FIRST_SPID;
+    pthread_mutex_init(&e->sessions_lock, NULL);
     if (store_open(folder, durable, &e->store, error) < 0 || prepare_master(e->store, error) < 0) {
         engine_close(e);
         return -1;
@@ -57,6 +60,7 @@ void engine_close(struct engine *e)
     if (!e)
         return;
     store_close(e->store);
+    pthread_mutex_destroy(&e->sessions_lock);
     free(e);
 }
 
@@ -232,17 +236,23 @@ int engine_session_open(struct engine *e, const char *database, const struct eng
         return -1;
     s->engine = e;
     s->sink = *sink;
-    s->spid = e->next_spid++;
-    s->writer.spid = s->spid;
     s->options = default_options;
+    snprintf(s->about.login, sizeof s->about.login, "sa");
     s->functions.fault = &s->fault;
     buf_init(&s->output, CONVERT_MAX_BYTES);
     s->current = store_pin(e->store, database, strlen(database));
     s->db = s->current ? store_connect(e->store) : NULL;
-    if (!s->db || functions_register(s->db, &s->functions) != SQLITE_OK || views_register(s->db) != SQLITE_OK) {
+    if (!s->db || functions_register(s->db, &s->functions) != SQLITE_OK || views_register(s->db) != SQLITE_OK ||
+        globals_register(s->db, s) != SQLITE_OK || sessions_register(s->db, s) != SQLITE_OK) {
         engine_session_close(s);
         return -1;
     }
+    sessions_show(s, false);
+    if (sessions_join(s) < 0) {
+        engine_session_close(s);
+        return -1;
+    }
+    s->writer.spid = s->spid;
     sqlite3_limit(s->db, SQLITE_LIMIT_VARIABLE_NUMBER, PLAN_MAX_PARAMETERS);
     transaction_watch(s);
     s->drops = store_drops(e->store);
@@ -270,6 +280,7 @@ void engine_session_close(struct engine_session *s)
 {
     if (!s)
         return;
+    sessions_leave(s);
     /* Nothing is told any more: the client is gone. */
     s->sink = (struct engine_sink){0};
     if (s->db) {
@@ -344,11 +355,13 @@ static void start(struct engine_session *s)
 {
     fault_clear(&s->fault);
     s->writer.cancelled = false;
+    sessions_show(s, true);
 }
 
 static int finish(struct engine_session *s, int result)
 {
     fault_clear(&s->fault);
+    sessions_show(s, false);
     return result;
 }
 
@@ -662,10 +675,12 @@ static int finish_transaction(struct engine_session *s, int result)
     return finish(s, result);
 }
 
-int engine_begin(struct engine_session *s)
+int engine_begin(struct engine_session *s, enum engine_isolation isolation, const char *name)
 {
     start(s);
-    return finish_transaction(s, transaction_begin(s, "", 0));
+    if (isolation != ENGINE_ISOLATION_KEEP)
+        s->options.isolation = isolation;
+    return finish_transaction(s, transaction_begin(s, name, strlen(name)));
 }
 
 int engine_commit(struct engine_session *s)

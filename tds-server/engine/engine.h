@@ -67,21 +67,42 @@ struct engine_param {
     bool output;
 };
 
+/* Who is at the other end, for those who ask (sys.dm_exec_sessions, HOST_NAME()). UTF-8, "" for unknown. */
+struct engine_client {
+    const char *login, *host, *application, *interface, *address;
+    uint32_t protocol; /* TDS, as LOGIN7 has it: 0x74000004 */
+    int packet_size;
+    bool encrypted;
+};
+
+/* As sys.dm_exec_sessions and the Transaction Manager number them. */
+enum engine_isolation {
+    ENGINE_ISOLATION_KEEP = 0, /* of a request: the session's */
+    ENGINE_READ_UNCOMMITTED = 1,
+    ENGINE_READ_COMMITTED = 2,
+    ENGINE_REPEATABLE_READ = 3,
+    ENGINE_SERIALIZABLE = 4,
+    ENGINE_SNAPSHOT = 5
+};
+
 /* Opens the folder (made when absent, mode 0700), recovers what a crash left. `durable` false turns syncs off, for tests
  * that do not ask about power cuts. 0, or -1 with a message. */
 int engine_open(const char *folder, bool durable, struct engine **out, struct buf *error) __attribute__((warn_unused_result));
 void engine_close(struct engine *e); /* after its last session */
 
-/* A session in database `database` ("" for master). -1: there is none of this name (4060). */
+/* A session in database `database` ("" for master), of a client of whom nothing is known but that it may be here.
+ * -1: there is none of this name (4060), or there are too many sessions. */
 int engine_session_open(struct engine *e, const char *database, const struct engine_sink *sink, struct engine_session **out)
     __attribute__((warn_unused_result));
+/* Says who the client is; the texts are copied, as much of them as a name may have. */
+void engine_session_describe(struct engine_session *s, const struct engine_client *client);
 /* Rolls an open transaction back. */
 void engine_session_close(struct engine_session *s);
 /* RESETCONNECTION: as after login; an open transaction is rolled back. */
 void engine_session_reset(struct engine_session *s);
 
 const char *engine_session_database(const struct engine_session *s);
-/* The server's own process id of the session (@@SPID), from 51. */
+/* The session's id (@@SPID), from 51: the lowest that was free. */
 int engine_session_spid(const struct engine_session *s);
 /* The descriptor of the open transaction, 0 for none. */
 uint64_t engine_session_transaction(const struct engine_session *s);
@@ -119,7 +140,8 @@ int engine_unprepare(struct engine_session *s, int32_t handle) __attribute__((wa
 int engine_call(struct engine_session *s, const char *name, struct engine_param *params, size_t count) __attribute__((warn_unused_result));
 
 /* Transaction Manager requests. ENVCHANGEs and errors (3902, 3903) go to the sink. */
-int engine_begin(struct engine_session *s) __attribute__((warn_unused_result));
+/* `isolation` becomes the session's level; `name` may be "". */
+int engine_begin(struct engine_session *s, enum engine_isolation isolation, const char *name) __attribute__((warn_unused_result));
 int engine_commit(struct engine_session *s) __attribute__((warn_unused_result));
 int engine_rollback(struct engine_session *s, const char *savepoint) __attribute__((warn_unused_result));
 int engine_save(struct engine_session *s, const char *savepoint) __attribute__((warn_unused_result));

@@ -57,9 +57,8 @@ static int param_value(struct run *r, const struct plan_param *p, struct buf *sc
         if (result == 0)
             result = param_value(r, &p->args[i], &bytes[i], &args[i]);
     }
-    *out = (struct value){.type = p->type, .bytes = {"", 0}};
     if (result == 0)
-        result = p->function->call(r->session, args, p->arg_count, scratch, out);
+        result = globals_call(p->function, r->session, args, p->arg_count, scratch, out);
     for (size_t i = 0; i < p->arg_count; i++)
         buf_clear(&bytes[i]);
     return result;
@@ -168,7 +167,7 @@ int exec_assign(struct run *r, struct tsql_text name, const struct value *v)
 /* SERIALIZABLE and UPDLOCK and their like: nobody changes what a transaction has read. */
 static int hold_databases(struct engine_session *s, const struct plan *p)
 {
-    if (s->trancount == 0 || (!s->options.serializable && !p->locks))
+    if (s->trancount == 0 || (s->options.isolation <= ENGINE_READ_COMMITTED && !p->locks))
         return 0;
     for (size_t i = 0; i < p->database_count; i++) {
         struct attachment *a = connection_reuse(s, p->databases[i].id, p->databases[i].version);

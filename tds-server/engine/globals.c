@@ -5,8 +5,6 @@
 #include "tds-server/values/moment.h"
 #include "tds-server/functions/typing.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define INT                                                                                                                    \
@@ -18,14 +16,68 @@
         .kind = SQLTYPE_NVARCHAR, .length = 128                                                                                \
     }
 
-static void set_text(struct value *out, const char *text)
+void globals_set_text(struct value *out, const char *text)
 {
     out->null = text == NULL;
     out->bytes.data = text ? text : "";
     out->bytes.len = text ? strlen(text) : 0;
 }
 
+static bool is_name(const struct value *v, const char *name)
+{
+    return collate_name_equal(v->bytes.data, v->bytes.len, name, strlen(name));
+}
+
 /* ---- globals ---- */
+
+static int get_zero(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)args, (void)count, (void)scratch;
+    out->integer = 0;
+    return 0;
+}
+
+static int get_text_size(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)args, (void)count, (void)scratch;
+    out->integer = INT32_MAX;
+    return 0;
+}
+
+static int get_max_connections(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)args, (void)count, (void)scratch;
+    out->integer = RUNTIME_MAX_SESSIONS;
+    return 0;
+}
+
+/* 15.0.2000, as LOGINACK has it. */
+static int get_product_version(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)args, (void)count, (void)scratch;
+    out->integer = 15 << 24 | 2000;
+    return 0;
+}
+
+static int get_nesting(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)args, (void)count, (void)scratch;
+    out->integer = s->nesting;
+    return 0;
+}
+
+/* SET options as SQL Server numbers them. */
+static int get_options(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    enum { IMPLICIT_TRANSACTIONS = 2, ANSI_WARNINGS = 8, ANSI_PADDING = 16, ANSI_NULLS = 32, ARITHABORT = 64, QUOTED_IDENTIFIER = 256,
+           NOCOUNT = 512, ANSI_NULL_DFLT_ON = 1024, CONCAT_NULL_YIELDS_NULL = 4096, XACT_ABORT = 16384 };
+    const struct session_options *o = &s->options;
+    (void)args, (void)count, (void)scratch;
+    out->integer = ANSI_WARNINGS | ANSI_PADDING | ANSI_NULLS | ARITHABORT | ANSI_NULL_DFLT_ON | CONCAT_NULL_YIELDS_NULL |
+                   (o->implicit_transactions ? IMPLICIT_TRANSACTIONS : 0) | (o->quoted_identifier ? QUOTED_IDENTIFIER : 0) |
+                   (o->nocount ? NOCOUNT : 0) | (o->xact_abort ? XACT_ABORT : 0);
+    return 0;
+}
 
 static int get_rowcount(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
@@ -87,21 +139,28 @@ static int get_version(struct engine_session *s, const struct value *args, size_
 {
     (void)s, (void)args, (void)count;
     buf_printf(scratch, "%s (SQLite %s)", ENGINE_VERSION_TEXT, sqlite3_libversion());
-    set_text(out, buf_text(scratch));
+    globals_set_text(out, buf_text(scratch));
     return 0;
 }
 
 static int get_servername(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
     (void)s, (void)args, (void)count, (void)scratch;
-    set_text(out, "shardgate");
+    globals_set_text(out, "shardgate");
     return 0;
 }
 
 static int get_language(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
     (void)s, (void)args, (void)count, (void)scratch;
-    set_text(out, "us_english");
+    globals_set_text(out, "us_english");
+    return 0;
+}
+
+static int get_nothing(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)args, (void)count, (void)scratch;
+    globals_set_text(out, NULL);
     return 0;
 }
 
@@ -132,137 +191,108 @@ static int call_db_name(struct engine_session *s, const struct value *args, size
 {
     (void)scratch;
     if (count == 0)
-        set_text(out, s->current->name);
+        globals_set_text(out, s->current->name);
     else
-        set_text(out, args[0].null ? NULL : store_find_name(s->engine->store, (int)args[0].integer));
+        globals_set_text(out, args[0].null ? NULL : store_find_name(s->engine->store, (int)args[0].integer));
     return 0;
 }
 
 static int call_user(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
     (void)s, (void)args, (void)count, (void)scratch;
-    set_text(out, "dbo");
+    globals_set_text(out, "dbo");
+    return 0;
+}
+
+static int call_user_id(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)scratch;
+    out->null = count > 0 && (args[0].null || !is_name(&args[0], "dbo"));
+    out->integer = 1;
     return 0;
 }
 
 static int call_login(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
-    (void)s, (void)args, (void)count, (void)scratch;
-    set_text(out, "sa");
+    (void)args, (void)count, (void)scratch;
+    globals_set_text(out, s->about.login);
     return 0;
 }
 
-static int call_schema_name(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
-{
-    struct attachment *a;
-    if (count == 0) {
-        set_text(out, "dbo");
-        return 0;
-    }
-    if (connection_use(s, "", 0, &a) < 0)
-        return -1;
-    const struct cat_schema *schema = args[0].null ? NULL : catalogue_schema_by_id(a->catalogue, (int)args[0].integer);
-    if (schema)
-        buf_append(scratch, schema->name.data, schema->name.len);
-    set_text(out, schema ? buf_text(scratch) : NULL);
-    return 0;
-}
-
-/* part := name | [name] | "name" ; *p stands behind it. */
-static bool read_part(const char **p, const char *end, struct buf *out)
-{
-    buf_reset(out);
-    if (*p == end)
-        return false;
-    char close = **p == '[' ? ']' : **p == '"' ? '"' : '\0';
-    if (close == '\0') {
-        while (*p < end && **p != '.')
-            buf_append_char(out, *(*p)++);
-        return true;
-    }
-    for ((*p)++; *p < end; (*p)++) {
-        if (**p == close) {
-            if (*p + 1 == end || (*p)[1] != close) {
-                (*p)++;
-                return true;
-            }
-            (*p)++;
-        }
-        buf_append_char(out, **p);
-    }
-    return false;
-}
-
-/* name := [[database .] [schema] .] part */
-static bool read_name(const char *text, size_t len, struct buf parts[3], size_t *count)
-{
-    const char *p = text, *end = text + len;
-    *count = 0;
-    for (;;) {
-        if (*count == 3)
-            return false;
-        struct buf *part = &parts[(*count)++];
-        if (p < end && *p == '.')
-            buf_reset(part);
-        else if (!read_part(&p, end, part))
-            return false;
-        if (p == end)
-            return true;
-        if (*p++ != '.')
-            return false;
-    }
-}
-
-static int call_object_id(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+static int call_login_id(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
     (void)scratch;
-    struct buf parts[3];
-    size_t n;
-    out->null = true;
-    for (size_t i = 0; i < 3; i++)
-        buf_init(&parts[i], STORE_MAX_NAME);
-    bool table_wanted = count < 2 || args[1].null || (args[1].bytes.len > 0 && (args[1].bytes.data[0] | 32) == 'u');
-    int result = 0;
-    if (!args[0].null && table_wanted && read_name(args[0].bytes.data, args[0].bytes.len, parts, &n)) {
-        const struct buf *name = &parts[n - 1];
-        const struct buf *schema = n > 1 && parts[n - 2].len > 0 ? &parts[n - 2] : NULL;
-        const struct buf *database = n > 2 ? &parts[n - 3] : NULL;
-        struct attachment *a = NULL;
-        struct fault before = s->fault;
-        if (connection_use(s, database ? buf_text(database) : "", database ? database->len : 0, &a) < 0) {
-            if (s->fault.number == 911)
-                s->fault = before; /* an unknown database has no objects */
-            else
-                result = -1;
-        } else {
-            const struct cat_schema *found =
-                schema ? catalogue_schema(a->catalogue, schema->data, schema->len) : catalogue_schema_by_id(a->catalogue, CATALOGUE_DBO);
-            const struct cat_table *t = found ? catalogue_table(a->catalogue, found->id, buf_text(name), name->len) : NULL;
-            out->null = !t;
-            out->integer = t ? t->id : 0;
-        }
-    }
-    for (size_t i = 0; i < 3; i++)
-        buf_clear(&parts[i]);
-    return result;
+    out->null = count > 0 && (args[0].null || !is_name(&args[0], s->about.login));
+    out->integer = 1;
+    return 0;
 }
 
-static int call_object_name(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+static int call_login_sid(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
 {
-    struct attachment *a;
-    const char *database = "";
-    if (count > 1 && !args[1].null)
-        database = store_find_name(s->engine->store, (int)args[1].integer);
-    out->null = true;
-    if (args[0].null || !database)
-        return 0;
-    if (connection_use(s, database, strlen(database), &a) < 0)
-        return -1;
-    const struct cat_table *t = catalogue_table_by_id(a->catalogue, (int)args[0].integer);
-    if (t)
-        buf_append(scratch, t->name.data, t->name.len);
-    set_text(out, t ? buf_text(scratch) : NULL);
+    (void)s, (void)args, (void)count, (void)scratch;
+    out->bytes.data = "\1";
+    out->bytes.len = 1;
     return 0;
+}
+
+static int call_host(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)args, (void)count, (void)scratch;
+    globals_set_text(out, s->about.host);
+    return 0;
+}
+
+static int call_application(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)args, (void)count, (void)scratch;
+    globals_set_text(out, s->about.application);
+    return 0;
+}
+
+/* ---- what one may do: the one user everything ---- */
+
+static int call_has_dbaccess(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)count, (void)scratch;
+    out->null = args[0].null || store_find_id(s->engine->store, args[0].bytes.data, args[0].bytes.len) == 0;
+    out->integer = 1;
+    return 0;
+}
+
+static int call_permitted(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)s, (void)args, (void)count, (void)scratch;
+    out->integer = 1;
+    return 0;
+}
+
+/* Of a list of names: 1; of another: NULL. */
+static int answer_member(const struct value *v, const char *const *roles, size_t count, struct value *out)
+{
+    out->null = true;
+    for (size_t i = 0; !v->null && i < count; i++) {
+        if (is_name(v, roles[i])) {
+            out->null = false;
+            out->integer = 1;
+        }
+    }
+    return 0;
+}
+
+static int call_server_role(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    static const char *const roles[] = {"sysadmin",      "dbcreator", "bulkadmin", "diskadmin", "processadmin",
+                                        "securityadmin", "serveradmin", "setupadmin", "public"};
+    (void)s, (void)count, (void)scratch;
+    return answer_member(&args[0], roles, sizeof roles / sizeof roles[0], out);
+}
+
+static int call_database_role(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    static const char *const roles[] = {"db_owner", "public", "db_accessadmin", "db_backupoperator", "db_datareader", "db_datawriter",
+                                        "db_ddladmin", "db_securityadmin"};
+    (void)s, (void)count, (void)scratch;
+    return answer_member(&args[0], roles, sizeof roles / sizeof roles[0], out);
 }
 
 /* ---- SERVERPROPERTY and its like ---- */
@@ -283,7 +313,7 @@ static int call_serverproperty(struct engine_session *s, const struct value *arg
     for (size_t i = 0; !args[0].null && i < sizeof server_properties / sizeof server_properties[0]; i++) {
         const char *name = server_properties[i].name;
         if (collate_name_equal(name, strlen(name), args[0].bytes.data, args[0].bytes.len))
-            set_text(out, server_properties[i].value);
+            globals_set_text(out, server_properties[i].value);
     }
     return 0;
 }
@@ -300,7 +330,40 @@ static int call_databasepropertyex(struct engine_session *s, const struct value 
         return 0;
     for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++) {
         if (collate_name_equal(properties[i].name, strlen(properties[i].name), args[1].bytes.data, args[1].bytes.len))
-            set_text(out, properties[i].value);
+            globals_set_text(out, properties[i].value);
+    }
+    return 0;
+}
+
+static int call_connectionproperty(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)count, (void)scratch;
+    const struct {
+        const char *name, *value;
+    } properties[] = {{"net_transport", "TCP"}, {"protocol_type", "TSQL"}, {"auth_scheme", "SQL"}, {"physical_net_transport", "TCP"},
+                      {"client_net_address", s->about.address}};
+    globals_set_text(out, NULL);
+    for (size_t i = 0; !args[0].null && i < sizeof properties / sizeof properties[0]; i++) {
+        if (is_name(&args[0], properties[i].name))
+            globals_set_text(out, properties[i].value);
+    }
+    return 0;
+}
+
+static int call_sessionproperty(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
+{
+    (void)count, (void)scratch;
+    const struct {
+        const char *name;
+        bool on;
+    } properties[] = {{"ansi_nulls", true}, {"ansi_padding", true}, {"ansi_warnings", true}, {"arithabort", true},
+                      {"concat_null_yields_null", true}, {"numeric_roundabort", false}, {"quoted_identifier", s->options.quoted_identifier}};
+    out->null = true;
+    for (size_t i = 0; !args[0].null && i < sizeof properties / sizeof properties[0]; i++) {
+        if (is_name(&args[0], properties[i].name)) {
+            out->null = false;
+            out->integer = properties[i].on;
+        }
     }
     return 0;
 }
@@ -321,42 +384,63 @@ static int call_now(struct engine_session *s, const struct value *args, size_t c
 }
 
 static const struct session_function session_functions[] = {
-    {"@@rowcount", 0, 0, INT, get_rowcount},
-    {"@@error", 0, 0, INT, get_error},
-    {"@@spid", 0, 0, {.kind = SQLTYPE_SMALLINT}, get_spid},
-    {"@@trancount", 0, 0, INT, get_trancount},
-    {"@@max_precision", 0, 0, {.kind = SQLTYPE_TINYINT}, get_max_precision},
-    {"@@datefirst", 0, 0, {.kind = SQLTYPE_TINYINT}, get_datefirst},
-    {"@@lock_timeout", 0, 0, INT, get_lock_timeout},
-    {"@@version", 0, 0, {.kind = SQLTYPE_NVARCHAR, .length = 300}, get_version},
-    {"@@servername", 0, 0, NAME, get_servername},
-    {"@@servicename", 0, 0, NAME, get_servername},
-    {"@@language", 0, 0, NAME, get_language},
-    {"@@identity", 0, 0, {.kind = SQLTYPE_NUMERIC, .precision = 38}, get_identity},
-    {"scope_identity", 0, 0, {.kind = SQLTYPE_NUMERIC, .precision = 38}, get_identity},
-    {"rowcount_big", 0, 0, {.kind = SQLTYPE_BIGINT}, get_rowcount},
-    {"xact_state", 0, 0, {.kind = SQLTYPE_SMALLINT}, get_xact_state},
-    {"db_id", 0, 1, {.kind = SQLTYPE_INT}, call_db_id},
-    {"db_name", 0, 1, NAME, call_db_name},
-    {"object_id", 1, 2, INT, call_object_id},
-    {"object_name", 1, 2, NAME, call_object_name},
-    {"schema_name", 0, 1, NAME, call_schema_name},
-    {"user_name", 0, 1, NAME, call_user},
-    {"user", 0, 0, NAME, call_user},
-    {"current_user", 0, 0, NAME, call_user},
-    {"session_user", 0, 0, NAME, call_user},
-    {"system_user", 0, 0, NAME, call_login},
-    {"suser_sname", 0, 1, NAME, call_login},
-    {"suser_name", 0, 1, NAME, call_login},
-    {"original_login", 0, 0, NAME, call_login},
-    {"serverproperty", 1, 1, NAME, call_serverproperty},
-    {"databasepropertyex", 2, 2, NAME, call_databasepropertyex},
-    {"getdate", 0, 0, {.kind = SQLTYPE_DATETIME, .scale = 3}, call_now},
-    {"getutcdate", 0, 0, {.kind = SQLTYPE_DATETIME, .scale = 3}, call_now},
-    {"current_timestamp", 0, 0, {.kind = SQLTYPE_DATETIME, .scale = 3}, call_now},
-    {"sysdatetime", 0, 0, {.kind = SQLTYPE_DATETIME2, .scale = 7}, call_now},
-    {"sysutcdatetime", 0, 0, {.kind = SQLTYPE_DATETIME2, .scale = 7}, call_now},
-    {"sysdatetimeoffset", 0, 0, {.kind = SQLTYPE_DATETIMEOFFSET, .scale = 7}, call_now},
+    {"@@rowcount", 0, "", INT, get_rowcount},
+    {"@@error", 0, "", INT, get_error},
+    {"@@spid", 0, "", {.kind = SQLTYPE_SMALLINT}, get_spid},
+    {"@@trancount", 0, "", INT, get_trancount},
+    {"@@max_precision", 0, "", {.kind = SQLTYPE_TINYINT}, get_max_precision},
+    {"@@datefirst", 0, "", {.kind = SQLTYPE_TINYINT}, get_datefirst},
+    {"@@lock_timeout", 0, "", INT, get_lock_timeout},
+    {"@@version", 0, "", {.kind = SQLTYPE_NVARCHAR, .length = 300}, get_version},
+    {"@@servername", 0, "", NAME, get_servername},
+    {"@@servicename", 0, "", NAME, get_servername},
+    {"@@language", 0, "", NAME, get_language},
+    {"@@identity", 0, "", {.kind = SQLTYPE_NUMERIC, .precision = 38}, get_identity},
+    {"scope_identity", 0, "", {.kind = SQLTYPE_NUMERIC, .precision = 38}, get_identity},
+    {"rowcount_big", 0, "", {.kind = SQLTYPE_BIGINT}, get_rowcount},
+    {"xact_state", 0, "", {.kind = SQLTYPE_SMALLINT}, get_xact_state},
+    {"db_id", 0, "t", {.kind = SQLTYPE_INT}, call_db_id},
+    {"db_name", 0, "i", NAME, call_db_name},
+    {"@@options", 0, "", INT, get_options},
+    {"@@textsize", 0, "", INT, get_text_size},
+    {"@@max_connections", 0, "", INT, get_max_connections},
+    {"@@microsoftversion", 0, "", INT, get_product_version},
+    {"@@nestlevel", 0, "", INT, get_nesting},
+    {"@@langid", 0, "", {.kind = SQLTYPE_SMALLINT}, get_zero},
+    {"@@procid", 0, "", INT, get_zero},
+    {"@@cursor_rows", 0, "", INT, get_zero},
+    {"@@remserver", 0, "", NAME, get_nothing},
+    {"has_dbaccess", 1, "t", INT, call_has_dbaccess},
+    {"has_perms_by_name", 3, "tttti", INT, call_permitted},
+    {"is_srvrolemember", 1, "tt", INT, call_server_role},
+    {"is_rolemember", 1, "tt", INT, call_database_role},
+    {"is_member", 1, "t", INT, call_database_role},
+    {"user_id", 0, "t", INT, call_user_id},
+    {"database_principal_id", 0, "t", INT, call_user_id},
+    {"suser_id", 0, "t", INT, call_login_id},
+    {"suser_sid", 0, "t", {.kind = SQLTYPE_VARBINARY, .length = 85}, call_login_sid},
+    {"host_name", 0, "", NAME, call_host},
+    {"app_name", 0, "", NAME, call_application},
+    {"program_name", 0, "", NAME, call_application},
+    {"original_db_name", 0, "", NAME, call_db_name},
+    {"connectionproperty", 1, "t", NAME, call_connectionproperty},
+    {"sessionproperty", 1, "t", INT, call_sessionproperty},
+    {"user_name", 0, "i", NAME, call_user},
+    {"user", 0, "", NAME, call_user},
+    {"current_user", 0, "", NAME, call_user},
+    {"session_user", 0, "", NAME, call_user},
+    {"system_user", 0, "", NAME, call_login},
+    {"suser_sname", 0, "b", NAME, call_login},
+    {"suser_name", 0, "i", NAME, call_login},
+    {"original_login", 0, "", NAME, call_login},
+    {"serverproperty", 1, "t", NAME, call_serverproperty},
+    {"databasepropertyex", 2, "tt", NAME, call_databasepropertyex},
+    {"getdate", 0, "", {.kind = SQLTYPE_DATETIME, .scale = 3}, call_now},
+    {"getutcdate", 0, "", {.kind = SQLTYPE_DATETIME, .scale = 3}, call_now},
+    {"current_timestamp", 0, "", {.kind = SQLTYPE_DATETIME, .scale = 3}, call_now},
+    {"sysdatetime", 0, "", {.kind = SQLTYPE_DATETIME2, .scale = 7}, call_now},
+    {"sysutcdatetime", 0, "", {.kind = SQLTYPE_DATETIME2, .scale = 7}, call_now},
+    {"sysdatetimeoffset", 0, "", {.kind = SQLTYPE_DATETIMEOFFSET, .scale = 7}, call_now},
 };
 
 const struct session_function *globals_find(const char *name, size_t len)
@@ -366,5 +450,66 @@ const struct session_function *globals_find(const char *name, size_t len)
         if (collate_name_equal(f->name, strlen(f->name), name, len))
             return f;
     }
-    return NULL;
+    return globals_find_in_catalogue(name, len);
+}
+
+/* ---- calling ---- */
+
+static struct sqltype argument_type(char kind)
+{
+    return kind == 'i' ? typing_make(SQLTYPE_INT)
+           : kind == 'b' ? typing_string(SQLTYPE_VARBINARY, 85)
+                         : typing_string(SQLTYPE_NVARCHAR, SQLTYPE_MAX);
+}
+
+int globals_call(const struct session_function *f, struct engine_session *s, const struct value *given, size_t count, struct buf *scratch,
+                 struct value *out)
+{
+    struct value args[GLOBALS_MAX_ARGS];
+    struct buf bytes[GLOBALS_MAX_ARGS];
+    size_t made = 0;
+    int result = 0;
+    for (; made < count && result == 0; made++) {
+        struct sqltype type = argument_type(f->args[made]);
+        buf_init(&bytes[made], CONVERT_MAX_BYTES);
+        args[made] = given[made];
+        if (!given[made].null && typing_class(given[made].type.kind) != typing_class(type.kind))
+            result = convert_value(&given[made], &type, 0, CONVERT_CAST, &bytes[made], &args[made], &s->fault);
+    }
+    *out = (struct value){.type = f->type, .bytes = {"", 0}};
+    if (result == 0)
+        result = f->call(s, args, count, scratch, out);
+    for (size_t i = 0; i < made; i++)
+        buf_clear(&bytes[i]);
+    return result;
+}
+
+/* sg_ask(function, value, type, value, type …): the same for values of a row. */
+static void sg_ask(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    struct engine_session *s = sqlite3_user_data(ctx);
+    const char *name = (const char *)sqlite3_value_text(argv[0]);
+    const struct session_function *f = name ? globals_find(name, strlen(name)) : NULL;
+    struct value args[GLOBALS_MAX_ARGS], out;
+    struct buf scratch;
+    size_t count = ((size_t)argc - 1) / 2;
+    if (!f || count > GLOBALS_MAX_ARGS) {
+        sqlite3_result_error_nomem(ctx);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct sqltype type = typing_unpack(sqlite3_value_int64(argv[2 * i + 2]));
+        cell_read(argv[2 * i + 1], &type, &args[i]);
+    }
+    buf_init(&scratch, CONVERT_MAX_BYTES);
+    if (globals_call(f, s, args, count, &scratch, &out) == 0)
+        cell_result(ctx, &out);
+    else
+        sqlite3_result_error(ctx, "fault", -1);
+    buf_clear(&scratch);
+}
+
+int globals_register(sqlite3 *db, struct engine_session *s)
+{
+    return sqlite3_create_function_v2(db, "sg_ask", -1, SQLITE_UTF8, s, sg_ask, NULL, NULL, NULL);
 }

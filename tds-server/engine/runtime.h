@@ -14,6 +14,7 @@
 #include "tds-server/engine/functions.h"
 #include "tds-server/engine/store.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,8 @@
 #define RUNTIME_MAX_SAVEPOINTS 64
 #define RUNTIME_MAX_NAME 129     /* bytes of a transaction's or savepoint's name, the NUL included */
 #define RUNTIME_FIRST_SPID 51
+#define RUNTIME_MAX_SESSIONS 32700 /* ids are SMALLINT */
+#define RUNTIME_MAX_ABOUT (3 * ENGINE_MAX_NAME + 1) /* bytes of what a client says of itself, the NUL included */
 #define RUNTIME_CHECKPOINT_FRAMES 1000 /* of a WAL, before it is moved into the database */
 
 /* A database on a session's connection. */
@@ -42,7 +45,8 @@ struct attachment {
 
 struct engine {
     struct store *store;
-    atomic_int next_spid;
+    pthread_mutex_t sessions_lock;
+    struct engine_session *sessions; /* in the order of their ids; see sessions.h */
     atomic_ullong next_transaction;
 };
 
@@ -52,15 +56,35 @@ struct session_options {
     bool fmtonly; /* nothing runs: a query tells its columns alone */
     int lock_timeout_ms; /* -1: for ever */
     int datefirst;
-    bool serializable;   /* reads lock too: REPEATABLE READ, SERIALIZABLE, SNAPSHOT */
+    enum engine_isolation isolation;
+};
+
+/* Who the client is. Read by other sessions under the engine's lock. */
+struct session_about {
+    char login[RUNTIME_MAX_ABOUT], host[RUNTIME_MAX_ABOUT], application[RUNTIME_MAX_ABOUT], interface[RUNTIME_MAX_ABOUT];
+    char address[64];
+    uint32_t protocol;
+    int packet_size;
+    bool encrypted;
+    int64_t login_ms; /* since 1970 */
+};
+
+/* What others may see of a session at work. */
+struct session_shown {
+    atomic_bool running;
+    _Atomic int64_t request_ms; /* when the newest request began, since 1970; 0: none did */
+    atomic_int database, transactions, isolation;
 };
 
 struct batch;
 
 struct engine_session {
     struct engine *engine;
+    struct engine_session *next; /* in the engine's list */
     struct engine_sink sink;
     int spid;
+    struct session_about about;
+    struct session_shown shown;
     sqlite3 *db;
     struct functions functions;
     struct fault fault;

@@ -187,6 +187,20 @@ static int set_identity_insert(struct run *r, const struct tsql_set *set)
     return 0;
 }
 
+/* A statement reads one state of each database, and a writer is alone. What asks for more than READ COMMITTED takes the
+ * writer's lock. */
+static int set_isolation(struct engine_session *s, const char *level)
+{
+    static const char *const levels[] = {[ENGINE_READ_UNCOMMITTED] = "READ UNCOMMITTED", [ENGINE_READ_COMMITTED] = "READ COMMITTED",
+                                         [ENGINE_REPEATABLE_READ] = "REPEATABLE READ", [ENGINE_SERIALIZABLE] = "SERIALIZABLE",
+                                         [ENGINE_SNAPSHOT] = "SNAPSHOT"};
+    for (size_t i = ENGINE_READ_UNCOMMITTED; i <= ENGINE_SNAPSHOT; i++) {
+        if (strcmp(levels[i], level) == 0)
+            s->options.isolation = (enum engine_isolation)i;
+    }
+    return 0;
+}
+
 int settings_apply(struct run *r, const struct tsql_set *set)
 {
     switch (set->kind) {
@@ -197,11 +211,7 @@ int settings_apply(struct run *r, const struct tsql_set *set)
         }
         return 0;
     case TSQL_SET_ISOLATION:
-        /* A statement reads one state of each database, and a writer is alone. What asks for more takes the writer's lock. */
-        r->session->options.serializable = strcmp(set->options->text.data, "SERIALIZABLE") == 0 ||
-                                           strcmp(set->options->text.data, "REPEATABLE READ") == 0 ||
-                                           strcmp(set->options->text.data, "SNAPSHOT") == 0;
-        return 0;
+        return set_isolation(r->session, set->options->text.data);
     case TSQL_SET_IDENTITY_INSERT:
         return set_identity_insert(r, set);
     default:

@@ -26,7 +26,13 @@ struct view {
 /* By name without regard to case; NULL: none. */
 const struct view *views_find(struct tsql_text schema, struct tsql_text name);
 
-/* Registers sg_type_info(what, kind, length, precision, scale), by which the views show types. SQLite's result code. */
+/* The number of a type in sys.types; max_length and precision of a column of it in sys.columns. */
+int views_type_id(enum sqltype_kind kind);
+int views_column_bytes(const struct sqltype *t);
+int views_column_precision(const struct sqltype *t);
+
+/* Registers sg_type_info(what, kind, length, precision, scale), by which the views show types, and sg_row_count(database,
+ * object). What they say of sessions comes from sessions.h. SQLite's result code. */
 int views_register(sqlite3 *db);
 
 #endif

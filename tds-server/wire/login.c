@@ -20,10 +20,12 @@ enum {
     AT_PACKET_SIZE = 8,
     AT_OPTION_FLAGS_2 = 25,
     AT_OPTION_FLAGS_3 = 27,
+    AT_HOST = 36,
     AT_USER = 40,
     AT_PASSWORD = 44,
     AT_APPLICATION = 48,
     AT_EXTENSION = 56,
+    AT_INTERFACE = 60,
     AT_DATABASE = 68,
     LOGIN7_MIN = 86,
 };
@@ -206,7 +208,8 @@ int login_read(const void *data, size_t len, struct login *out)
     out->integrated = (p[AT_OPTION_FLAGS_2] & INTEGRATED_SECURITY) != 0;
     if (read_text(p, len, AT_USER, false, out->user) != 0 || read_text(p, len, AT_PASSWORD, true, out->password) != 0 ||
         read_text(p, len, AT_DATABASE, false, out->database) != 0 ||
-        read_text(p, len, AT_APPLICATION, false, out->application) != 0) {
+        read_text(p, len, AT_APPLICATION, false, out->application) != 0 || read_text(p, len, AT_HOST, false, out->host) != 0 ||
+        read_text(p, len, AT_INTERFACE, false, out->interface) != 0) {
         return -1;
     }
     if (out->dialect.version >= DIALECT_72) {

@@ -43,6 +43,8 @@ struct login {
     char password[LOGIN_TEXT_BYTES + 1];
     char database[LOGIN_TEXT_BYTES + 1];
     char application[LOGIN_TEXT_BYTES + 1];
+    char host[LOGIN_TEXT_BYTES + 1];
+    char interface[LOGIN_TEXT_BYTES + 1]; /* the client library's name */
 };
 
 /* Reads LOGIN7. 0, or -1 when it is malformed. The caller wipes `out` (login_clear) in any case. */

@@ -11,6 +11,7 @@
 #define BATCH_END_OLD        0x80   /* between calls, before TDS 7.2 */
 #define BATCH_END            0xFF
 #define BATCH_END_NO_EXECUTE 0xFE
+#define TRANSACTION_BEGINS_NEXT 0x01
 
 int rpc_skip_headers(const struct dialect *d, struct reader *r)
 {
@@ -274,16 +275,20 @@ static const char *read_transaction_name(struct reader *r, struct arena *a)
 
 int rpc_read_transaction(struct reader *r, struct arena *a, struct rpc_transaction_request *out)
 {
-    *out = (struct rpc_transaction_request){.type = reader_u16le(r), .name = ""};
+    *out = (struct rpc_transaction_request){.type = reader_u16le(r), .name = "", .next_name = ""};
     switch (out->type) {
     case TRANSACTION_BEGIN:
-        reader_u8(r); /* the isolation level: every transaction here is serializable */
+        out->isolation = reader_u8(r);
         out->name = read_transaction_name(r, a);
         break;
     case TRANSACTION_COMMIT:
     case TRANSACTION_ROLLBACK:
         out->name = read_transaction_name(r, a);
-        out->begin_next = (reader_u8(r) & 1) != 0;
+        out->begin_next = (reader_u8(r) & TRANSACTION_BEGINS_NEXT) != 0;
+        if (out->begin_next) {
+            out->isolation = reader_u8(r);
+            out->next_name = read_transaction_name(r, a);
+        }
         break;
     case TRANSACTION_SAVE:
         out->name = read_transaction_name(r, a);
@@ -291,5 +296,6 @@ int rpc_read_transaction(struct reader *r, struct arena *a, struct rpc_transacti
     default:
         break;
     }
-    return r->failed || out->name == NULL ? -1 : 0;
+    bool bad_level = out->isolation > ENGINE_SNAPSHOT;
+    return r->failed || out->name == NULL || out->next_name == NULL || bad_level ? -1 : 0;
 }

@@ -73,7 +73,9 @@ enum rpc_transaction {
 struct rpc_transaction_request {
     unsigned type; /* an enum rpc_transaction, or unknown */
     const char *name;
-    bool begin_next; /* COMMIT, ROLLBACK: begin another one */
+    unsigned isolation; /* of the transaction that begins: an enum engine_isolation */
+    bool begin_next;    /* COMMIT, ROLLBACK: begin another one, of this name */
+    const char *next_name;
 };
 
 /* 0, or -1 when malformed. */

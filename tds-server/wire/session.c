@@ -9,10 +9,13 @@
 #include "tds-server/wire/rpc.h"
 #include "tds-server/wire/token.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ARENA_MAX   (MESSAGE_MAX * 3) /* UTF-16 grows by half as UTF-8, Windows-1252 at most threefold */
 #define TLS_ERROR_TEXT_MAX 1024
@@ -189,6 +192,30 @@ static void write_welcome(struct session *s, const struct login *l, size_t packe
     }
 }
 
+/* Tells the engine who this is, for those who ask. */
+static void describe_client(struct session *s, const struct login *l, size_t packet_size)
+{
+    char address[INET6_ADDRSTRLEN] = "<local machine>";
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    if (getpeername(s->socket->fd, (struct sockaddr *)&peer, &len) == 0 && peer.ss_family != AF_UNIX) {
+        const void *number = peer.ss_family == AF_INET6 ? (const void *)&((struct sockaddr_in6 *)&peer)->sin6_addr
+                                                        : (const void *)&((struct sockaddr_in *)&peer)->sin_addr;
+        inet_ntop(peer.ss_family, number, address, sizeof address);
+    }
+    const struct engine_client client = {
+        .login = l->user,
+        .host = l->host,
+        .application = l->application,
+        .interface = l->interface,
+        .address = address,
+        .protocol = l->tds_version,
+        .packet_size = (int)packet_size,
+        .encrypted = s->tls != NULL,
+    };
+    engine_session_describe(s->engine, &client);
+}
+
 /* Answers LOGIN7. 0, or -1: the connection ends. */
 static int answer_login(struct session *s)
 {
@@ -212,6 +239,7 @@ static int answer_login(struct session *s)
     s->load = (struct load){.engine = s->engine, .answer = &s->answer};
     s->stream.spid = (uint16_t)engine_session_spid(s->engine);
     size_t packet_size = packet_size_for(l.packet_size);
+    describe_client(s, &l, packet_size);
     write_welcome(s, &l, packet_size);
     result = answer_finish(&s->answer);
     s->stream.packet_size = packet_size;
@@ -311,7 +339,7 @@ static void run_transaction(struct session *s, struct reader *r)
     int result = 0;
     switch (t.type) {
     case TRANSACTION_BEGIN:
-        result = engine_begin(s->engine);
+        result = engine_begin(s->engine, (enum engine_isolation)t.isolation, t.name);
         break;
     case TRANSACTION_COMMIT:
         result = engine_commit(s->engine);
@@ -327,7 +355,7 @@ static void run_transaction(struct session *s, struct reader *r)
                      "Transaction Manager request %u is not supported: there are no distributed transactions.", t.type);
     }
     if (result == 0 && t.begin_next && !s->answer.error_open) {
-        result = engine_begin(s->engine);
+        result = engine_begin(s->engine, (enum engine_isolation)t.isolation, t.next_name);
     }
     (void)result; /* -1: a callback ended it, and knows why */
 }

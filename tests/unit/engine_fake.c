@@ -306,8 +306,14 @@ int engine_call(struct engine_session *s, const char *name, struct engine_param 
     return fail(s, 2812, text);
 }
 
-int engine_begin(struct engine_session *s)
+void engine_session_describe(struct engine_session *s, const struct engine_client *client)
 {
+    (void)s, (void)client;
+}
+
+int engine_begin(struct engine_session *s, enum engine_isolation isolation, const char *name)
+{
+    (void)isolation, (void)name;
     s->transaction = 0x0102030405060708;
     return s->sink.transaction(s->sink.arg, 8, 0, s->transaction) != 0 ? -1 : finish(s, 0, 0);
 }
