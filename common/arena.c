@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE 16384 /* bytes; a larger request gets a block of its own */
+/* Bytes of a block: the first is small, since most arenas hold little, and each next one as large as all before. A request
+ * that is larger gets a block of its own. */
+#define BLOCK_MIN 1024
+#define BLOCK_MAX 16384
 
 struct arena_block {
     struct arena_block *next;
@@ -32,7 +35,7 @@ void arena_clear(struct arena *a)
 void arena_reset(struct arena *a)
 {
     struct arena_block *kept = a->blocks;
-    if (kept == NULL || kept->size != BLOCK_SIZE) {
+    if (kept == NULL || kept->size > BLOCK_MAX) {
         arena_clear(a);
         return;
     }
@@ -67,7 +70,8 @@ void *arena_alloc(struct arena *a, size_t size)
     size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
     struct arena_block *block = a->blocks;
     if (block == NULL || size > block->size - block->used) {
-        block = add_block(a, size > BLOCK_SIZE ? size : BLOCK_SIZE);
+        size_t usual = a->used < BLOCK_MIN ? BLOCK_MIN : a->used < BLOCK_MAX ? a->used : BLOCK_MAX;
+        block = add_block(a, size > usual ? size : usual);
         if (block == NULL)
             return NULL;
     }

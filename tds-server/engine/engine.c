@@ -38,6 +38,15 @@ static int prepare_master(struct store *store, struct buf *error)
     return rc == SQLITE_OK ? 0 : -1;
 }
 
+/* Once a process; where SQLite runs already, another engine has done it. */
+static void configure_sqlite(void)
+{
+    /* Nobody asks how much memory SQLite has in use, and counting takes a lock that all sessions share. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    /* Pages one by one, and not twenty at once for each database of each session: most see a few. */
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+}
+
 int engine_open(const char *folder, bool durable, struct engine **out, struct buf *error)
 {
     *out = NULL;
@@ -47,6 +56,7 @@ int engine_open(const char *folder, bool durable, struct engine **out, struct bu
         return -1;
     }
     pthread_mutex_init(&e->sessions_lock, NULL);
+    configure_sqlite();
     if (store_open(folder, durable, &e->store, error) < 0 || prepare_master(e->store, error) < 0) {
         engine_close(e);
         return -1;

@@ -357,7 +357,7 @@ static void scalar_invoke(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         }
     }
     buf_reset(&f->scratch);
-    struct scalar_call call = {&result, (enum collation)sqlite3_value_int(argv[0]), &f->now, &f->scratch, f->fault};
+    struct scalar_call call = {&result, (enum collation)sqlite3_value_int(argv[0]), functions_now(f), &f->scratch, f->fault};
     if (binding->function->call(&call, args, count, &out) < 0) {
         functions_fail(ctx);
         return;
@@ -449,14 +449,21 @@ int functions_register(sqlite3 *db, struct functions *f)
 
 void functions_set_now(struct functions *f)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
+    clock_gettime(CLOCK_REALTIME, &f->started);
+    f->now.bytes.data = NULL;
+}
+
+const struct value *functions_now(struct functions *f)
+{
+    if (f->now.bytes.data)
+        return &f->now;
     struct moment m = {.days = MOMENT_DAY_1900 + 25567}; /* 1970-01-01 */
-    (void)moment_add_ticks(&m, 0, (int64_t)ts.tv_sec * MOMENT_TICKS_PER_SECOND + ts.tv_nsec / 100);
+    (void)moment_add_ticks(&m, 0, (int64_t)f->started.tv_sec * MOMENT_TICKS_PER_SECOND + f->started.tv_nsec / 100);
     f->now.type = typing_make(SQLTYPE_DATETIMEOFFSET);
     f->now.null = false;
     char form[MOMENT_TEXT];
     f->now.bytes.len = moment_to_form(m, &f->now.type, form);
     memcpy(f->now_text, form, f->now.bytes.len);
     f->now.bytes.data = f->now_text;
+    return &f->now;
 }

@@ -26,12 +26,15 @@
 #include "tds-server/engine/cell.h"
 #include "tds-server/values/fault.h"
 
+#include <time.h>
+
 #define FUNCTIONS_MAX_ORDER 30 /* keys of one STRING_AGG */
 #define FUNCTIONS_MAX_CHAIN 30 /* steps of one sg_arith: SQLite's functions take 127 arguments */
 
 struct functions {
     struct fault *fault;
-    struct value now;        /* of the statement; DATETIMEOFFSET(7) */
+    struct timespec started; /* the statement */
+    struct value now;        /* the same as DATETIMEOFFSET(7), once somebody has asked: functions_now */
     char now_text[VALUE_DATETIMEOFFSET_LEN + 1];
     struct buf scratch; /* for one call */
 };
@@ -43,7 +46,9 @@ extern const char *const functions_collation[COLLATIONS];
 /* Registers all on the connection; `f` must outlive it. SQLite's result code. */
 int functions_register(sqlite3 *db, struct functions *f);
 
-/* Sets `now` to the clock's time. */
+/* Notes the clock's time, which all of a statement sees. */
 void functions_set_now(struct functions *f);
+/* The time noted, as DATETIMEOFFSET(7); lives until it is noted anew. */
+const struct value *functions_now(struct functions *f);
 
 #endif

@@ -372,9 +372,8 @@ static int call_sessionproperty(struct engine_session *s, const struct value *ar
 
 static int make_now(struct engine_session *s, struct buf *scratch, struct value *out)
 {
-    struct value now = s->functions.now;
     struct sqltype type = out->type;
-    return convert_value(&now, &type, 0, CONVERT_CAST, scratch, out, &s->fault);
+    return convert_value(functions_now(&s->functions), &type, 0, CONVERT_CAST, scratch, out, &s->fault);
 }
 
 static int call_now(struct engine_session *s, const struct value *args, size_t count, struct buf *scratch, struct value *out)
