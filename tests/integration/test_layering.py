@@ -11,12 +11,12 @@ import unittest
 import harness
 from harness import SOURCE
 
-PROGRAMS = ("fcgi-master", "fcgi-worker", "tds-server", "lighttpd")
+PROGRAMS = ("fcgi-master", "fcgi-worker", "tds-server", "lighttpd", "load")
 HOMES = {  # foreign header: where it may be included
     "fcgiapp.h": ("common/http.c",),
     "json-c/": ("common/json.c",),
     "json.h": ("common/json.c",),
-    "curl/": ("fcgi-master/fanout.c",),
+    "curl/": ("fcgi-master/fanout.c", "load/api.c"),
     "sql.h": ("fcgi-worker/db.c", "fcgi-worker/db.h"),
     "sqlext.h": ("fcgi-worker/db.c", "fcgi-worker/db.h"),
     "sqlite3.h": ("tds-server/engine/cell.h",),
