@@ -98,7 +98,8 @@ static bool take_offset(struct cursor *c, struct moment *m)
     int hours;
     int minutes;
 
-    if (take_char(c, 'Z')) /* UTC: every type takes it, as what JavaScript's toISOString() writes */
+    const bool blank = take_char(c, ' '); /* as SQL Server's own texts have it */
+    if (!blank && take_char(c, 'Z')) /* UTC: every type takes it, as what JavaScript's toISOString() writes */
         return true;
     m->has_offset = true;
     const bool west = take_char(c, '-');

@@ -2,7 +2,7 @@
  *
  * Knows the ranges, scales and roundings of SQL Server's date and time types, nothing of columns or JSON.
  *
- *   date  yyyy-mm-dd      time  hh:mm[:ss[.digits]]      datetime  date ('T' | ' ') time ['Z' | (+|-)hh:mm]
+ *   date  yyyy-mm-dd      time  hh:mm[:ss[.digits]]      datetime  date ('T' | ' ') time ['Z' | [' '] (+|-)hh:mm]
  */
 #ifndef SHARDGATE_SQLTIME_H
 #define SHARDGATE_SQLTIME_H
