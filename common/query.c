@@ -112,6 +112,23 @@ static int read_list(const struct json_object *body, const char *name, size_t ma
     return 0;
 }
 
+/* A client's cursor is a string; a partial query has what the cursor says. */
+static int read_after(const struct json_object *body, struct query *q, struct err *e)
+{
+    static const char *const members[] = {"shard", "values", NULL};
+    struct json_object *after = NULL;
+    if (!q->partial)
+        return json_get_string(body, "after", false, &q->after, &q->after_len, e);
+    if (json_get_object(body, "after", false, &after, e) != 0)
+        return -1;
+    if (after == NULL)
+        return 0;
+    if (json_check_members(after, members, e) != 0 || read_row_count(after, "shard", 0, &q->after_shard, e) != 0 ||
+        json_get_array(after, "values", true, &q->after_values, e) != 0)
+        return err_prefix(e, "after");
+    return 0;
+}
+
 static int check_names(const struct json_object *list, const char *field, struct err *e)
 {
     for (size_t i = 0; list != NULL && i < json_array_length(list); i++) {
@@ -155,20 +172,27 @@ int query_read(const struct json_object *body, struct query *q, struct err *e)
         return err_set(e, ERR_BAD_FIELD, "columns: must name at least one");
     if (read_flag(body, "partial", &q->partial, e) != 0)
         return -1;
+    size_t max_order = q->partial ? QUERY_MAX_PART_ORDER : QUERY_MAX_ORDER;
     size_t max_groups = q->partial ? QUERY_MAX_PART_GROUPS : QUERY_MAX_GROUP;
     size_t max_aggregates = q->partial ? QUERY_MAX_PARTS : QUERY_MAX_AGGREGATES;
     if (check_names(q->columns_json, "columns", e) != 0 ||
-        read_list(body, "order_by", QUERY_MAX_ORDER, &q->order_json, e) != 0 ||
+        read_list(body, "order_by", max_order, &q->order_json, e) != 0 ||
         read_list(body, "group_by", max_groups, &q->groups_json, e) != 0 ||
         read_list(body, "aggregates", max_aggregates, &q->aggregates_json, e) != 0 ||
         check_names(q->groups_json, "group_by", e) != 0 ||
         read_row_count(body, "limit", QUERY_NO_LIMIT, &q->limit, e) != 0 ||
-        read_row_count(body, "offset", 0, &q->offset, e) != 0 || read_flag(body, "distinct", &q->distinct, e) != 0 ||
+        read_row_count(body, "offset", 0, &q->offset, e) != 0 || read_after(body, q, e) != 0 ||
+        read_flag(body, "distinct", &q->distinct, e) != 0 ||
         read_flag(body, "allow_partial", &q->allow_partial, e) != 0)
         return -1;
     q->grouped = q->groups_json != NULL || q->aggregates_json != NULL;
     if (q->grouped && q->distinct)
         return err_set(e, ERR_BAD_FIELD, "distinct: not with aggregates or group_by");
+    bool after = q->after != NULL || q->after_values != NULL;
+    if (after && q->grouped)
+        return err_set(e, ERR_BAD_FIELD, "after: not with aggregates or group_by");
+    if (after && q->offset > 0)
+        return err_set(e, ERR_BAD_FIELD, "offset: not with after, which is where the page begins");
     if (read_predicates(body, q, e) != 0)
         return -1;
     if (q->having != NULL && !q->grouped)
@@ -196,7 +220,8 @@ void query_clear(struct query *q)
 
 bool query_is_plain(const struct query *q)
 {
-    return !q->grouped && !q->distinct && q->limit == QUERY_NO_LIMIT && q->offset == 0 && q->order_json == NULL;
+    return !q->grouped && !q->distinct && q->limit == QUERY_NO_LIMIT && q->offset == 0 && q->order_json == NULL &&
+           q->after == NULL;
 }
 
 /* Finding names */
@@ -514,6 +539,18 @@ static int resolve_order(struct resolver *r)
     return 0;
 }
 
+bool query_add_order(struct query *q, size_t column)
+{
+    for (size_t i = 0; i < q->order_count; i++) {
+        if (!q->order[i].term.aggregate && q->order[i].term.index == column)
+            return true;
+    }
+    if (q->order_count == QUERY_MAX_PART_ORDER)
+        return false;
+    q->order[q->order_count++] = (struct query_order){.term = {.index = column}};
+    return true;
+}
+
 static int check_having_name(void *arg, const struct predicate_operand *column)
 {
     struct resolver *r = arg;
@@ -536,6 +573,8 @@ int query_resolve(struct query *q, const struct query_table *t, struct err *e)
         return err_set(e, ERR_INTERNAL, "the table has %zu columns", t->count);
     if (resolve_groups(&r) != 0 || resolve_aggregates(&r) != 0 || resolve_outputs(&r) != 0 || resolve_order(&r) != 0)
         return -1;
+    if (q->after_values != NULL && json_array_length(q->after_values) != q->order_count)
+        return err_set(e, ERR_BAD_FIELD, "after.values: must be as many as the elements of order_by");
     /* The parts' names are the master's; it has checked having against the query's own. */
     return q->having == NULL || q->partial ? 0 : predicate_each_column(q->having, check_having_name, &r);
 }

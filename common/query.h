@@ -1,4 +1,4 @@
-/* The query fields of /select: columns, condition, order_by, limit, offset, distinct, aggregates, group_by, having,
+/* The query fields of /select: columns, condition, order_by, limit, offset, after, distinct, aggregates, group_by, having,
  * allow_partial. Master and worker read them by the same code.
  *
  * query_read() looks at the body alone; query_resolve() then finds the names in a table and says which columns the answer
@@ -19,6 +19,8 @@
 #include <stdint.h>
 
 #define QUERY_MAX_ORDER 64      /* elements of order_by */
+#define QUERY_MAX_KEY 32        /* columns of a table's key, as in SQL Server */
+#define QUERY_MAX_PART_ORDER (QUERY_MAX_ORDER + QUERY_MAX_KEY) /* of a partial query: a page's order ends with the key */
 #define QUERY_MAX_GROUP 32      /* elements of group_by */
 #define QUERY_MAX_AGGREGATES 64 /* elements of aggregates */
 #define QUERY_MAX_PARTS (2 * QUERY_MAX_AGGREGATES) /* of a partial query: an average is two */
@@ -69,6 +71,10 @@ struct query {
     struct predicate *having;
     int64_t limit; /* or QUERY_NO_LIMIT */
     int64_t offset;
+    const char *after;      /* the client's cursor, NULL for none; only the master can read it */
+    size_t after_len;
+    struct json_object *after_values; /* of a partial query: one value for each element of order_by, NULL for none */
+    int64_t after_shard;    /* the shard whose row has these values */
     bool distinct;
     bool allow_partial;
     bool partial; /* from the master: aggregates are parts of a whole, and having is left to it */
@@ -81,7 +87,7 @@ struct query {
     size_t group_count;
     struct query_aggregate *aggregates;
     size_t aggregate_count;
-    struct query_order order[QUERY_MAX_ORDER];
+    struct query_order order[QUERY_MAX_PART_ORDER];
     size_t order_count;
 };
 
@@ -94,6 +100,9 @@ void query_clear(struct query *q);
  * ERR_BAD_FIELD for one that must not stand there: twice, not of a group, of a type that cannot be summed or sorted. The
  * names in `having` are checked too. */
 int query_resolve(struct query *q, const struct query_table *t, struct err *e) __attribute__((warn_unused_result));
+
+/* Adds a column to the order, ascending, unless it is there. False when the order is full. */
+bool query_add_order(struct query *q, size_t column) __attribute__((warn_unused_result));
 
 /* Is there anything but columns and a condition? (Then rows of several shards cannot just be joined.) */
 bool query_is_plain(const struct query *q);

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/predicate.h"
 #include "common/query.h"
+#include "fcgi-master/cursor.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/gather.h"
 #include "fcgi-master/plan.h"
@@ -33,7 +34,8 @@ struct statement {
     struct shardset shards;
     struct router_key key;    /* of an insert of one row */
     struct buf *shard_bodies; /* of an insert whose rows go to several shards: one a shard, else NULL */
-    struct plan plan;         /* of a select over several shards, or none */
+    struct plan plan;         /* of a select over several shards, or none, or of a page */
+    struct cursor_seal seal;  /* of a page */
 };
 
 struct operation {
@@ -116,9 +118,6 @@ static int read_insert(struct statement *s, struct err *e)
 
 static int read_select(struct statement *s, struct err *e)
 {
-    struct json_object *ignored = NULL;
-    if (json_member(s->x.body, "after", &ignored))
-        return err_set(e, ERR_BAD_FIELD, "after: not yet supported");
     read_shard_key(s);
     int rc = query_read(s->x.body, &s->query, e);
     s->condition = s->query.condition;
@@ -249,13 +248,33 @@ static int route_condition(struct statement *s, struct err *e)
     return 0;
 }
 
-/* One shard computes the whole answer itself. */
+/* The plan of a page, from where the client's cursor says. */
+static int plan_from_cursor(struct statement *s, struct err *e)
+{
+    const struct master *m = s->x.master;
+    struct cursor from;
+    cursor_init(&from);
+    int rc = cursor_seal_make(&s->seal, m->token, s->x.body, s->table->tag, m->cluster, e);
+    if (rc == 0 && s->query.after != NULL)
+        rc = cursor_read(&s->seal, s->query.after, s->query.after_len, &from, e);
+    if (rc == 0)
+        rc = plan_make(&s->plan, &s->query, s->table, s->x.body, &from, e);
+    cursor_clear(&from);
+    return rc;
+}
+
+/* One shard computes the whole answer itself, but for a page: of that the last row's values are needed. */
 static int route_select(struct statement *s, struct err *e)
 {
+    bool paged = false;
     const struct query_table columns = plan_columns(s->table);
     if (query_resolve(&s->query, &columns, e) != 0 || route_condition(s, e) != 0)
         return -1;
-    return shardset_count(&s->shards) == 1 ? 0 : plan_make(&s->plan, &s->query, s->table, s->x.body, e);
+    if (plan_page(&s->query, s->table, &paged, e) != 0)
+        return -1;
+    if (paged)
+        return plan_from_cursor(s, e);
+    return shardset_count(&s->shards) == 1 ? 0 : plan_make(&s->plan, &s->query, s->table, s->x.body, NULL, e);
 }
 
 static int route_delete(struct statement *s, struct err *e)
@@ -328,14 +347,25 @@ static int answer_insert(struct statement *s, struct buf *out, struct err *e)
 static int answer_select(struct statement *s, struct buf *out, struct err *e)
 {
     const struct cluster *c = s->x.master->cluster;
+    struct gather_end end = {0};
+    struct buf next;
     size_t rows = 0;
     if (s->plan.kind == PLAN_PLAIN)
         return answer_parts(s, out, e);
+    cursor_init(&end.last);
+    buf_init(&next, CURSOR_MAX_TOKEN);
     merge_select_begin(out);
+    /* what one shard sends is passed on, whatever its length */
     int rc = s->plan.kind == PLAN_MERGE
-                 ? gather_rows(&s->plan, s->x.parts, s->x.part_count, c->max_rows, out, &rows, e)
+                 ? gather_rows(&s->plan, s->x.parts, s->x.part_count, s->x.part_count == 1 ? SIZE_MAX : c->max_rows, out, &rows, &end, e)
                  : reduce_rows(&s->plan, s->x.parts, s->x.part_count, c->max_groups, out, &rows, e);
-    merge_select_end(s->x.parts, s->x.part_count, rows, out);
+    if (s->query.distinct)
+        end.last.shard = c->worker_count; /* rows like the last are on no shard: they were left out */
+    if (rc == 0 && end.more && end.last.values.len > 0)
+        rc = cursor_write(&s->seal, &end.last, &next, e);
+    merge_select_end(s->x.parts, s->x.part_count, rows, buf_text(&next), out);
+    buf_clear(&next);
+    cursor_clear(&end.last);
     return rc;
 }
 
@@ -362,7 +392,7 @@ static int answer_explain(struct statement *s, struct buf *out, struct err *e)
     buf_init(&reason, ERR_DETAIL_MAX);
     buf_init(&steps, ERR_DETAIL_MAX * 2);
     append_reason(s, &reason);
-    if (shardset_count(&s->shards) == 1)
+    if (s->plan.kind == PLAN_PLAIN && shardset_count(&s->shards) == 1)
         buf_append_text(&steps, "[\"pass the worker's answer on\"]");
     else
         plan_write_steps(&s->plan, &steps);

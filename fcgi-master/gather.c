@@ -153,20 +153,38 @@ static void append_row(const struct gather *g, const struct stream *s, struct bu
     buf_append_char(out, '}');
 }
 
-static int merge_rows(struct gather *g, struct buf *out, size_t *rows)
+/* Keeps what the row has in the columns of the order. */
+static void keep_last(const struct gather *g, const struct stream *s, struct cursor *last)
+{
+    last->shard = s->part->shard;
+    for (size_t i = 0; i < g->p->q->order_count; i++) {
+        const struct json_slice *value = &s->values[g->p->order_members[i]];
+        buf_append_char(&last->values, i == 0 ? '[' : ',');
+        buf_append(&last->values, value->text, value->len);
+    }
+    buf_append_char(&last->values, ']');
+}
+
+static int merge_rows(struct gather *g, struct buf *out, size_t *rows, struct gather_end *end)
 {
     const struct query *q = g->p->q;
     size_t needed = plan_rows_needed(q), passed = 0;
     *rows = 0;
-    while (g->heap_count > 0 && passed < needed) {
+    while (g->heap_count > 0 && (passed < needed || g->p->paged)) {
         struct stream *s = g->heap[0];
         int fresh = q->distinct ? is_new(g, s) : 1;
         if (fresh < 0)
             return -1;
+        if (fresh > 0 && passed == needed) {
+            end->more = true;
+            break;
+        }
         if (fresh > 0 && passed++ >= (size_t)q->offset) {
             if ((*rows)++ > 0)
                 buf_append_char(out, ',');
             append_row(g, s, out);
+            if (g->p->paged && passed == needed)
+                keep_last(g, s, &end->last);
         }
         int more = advance(g, s);
         if (more < 0)
@@ -179,12 +197,12 @@ static int merge_rows(struct gather *g, struct buf *out, size_t *rows)
 }
 
 int gather_rows(const struct plan *p, const struct merge_part *parts, size_t count, size_t max_rows, struct buf *out,
-                size_t *rows, struct err *e)
+                size_t *rows, struct gather_end *end, struct err *e)
 {
     struct gather g = {.p = p, .max_rows = max_rows, .e = e};
     arena_init(&g.seen_memory, GATHER_MAX_MEMORY);
     keyset_init(&g.seen, &g.seen_memory, max_rows);
-    int rc = open_streams(&g, parts, count) == 0 && merge_rows(&g, out, rows) == 0 ? 0 : -1;
+    int rc = open_streams(&g, parts, count) == 0 && merge_rows(&g, out, rows, end) == 0 ? 0 : -1;
     for (size_t i = 0; i < g.stream_count; i++) {
         free(g.streams[i].values);
         free(g.streams[i].keys);

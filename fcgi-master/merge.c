@@ -270,10 +270,12 @@ void merge_select_begin(struct buf *out)
     buf_append_text(out, "{\"status\":\"ok\",\"rows\":[");
 }
 
-void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, struct buf *out)
+void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, const char *next, struct buf *out)
 {
     buf_printf(out, "],\"count\":%zu,\"complete\":%s", rows, merge_failed(parts, count) ? "false" : "true");
     append_shards(out, parts, count, "shards", MERGE_SELECT);
+    if (next[0] != '\0')
+        buf_printf(out, ",\"next\":\"%s\"", next);
     buf_append_char(out, '}');
 }
 
@@ -305,7 +307,7 @@ static void answer_select(const struct merge_part *parts, size_t count, struct b
         if (parts[i].err.code == ERR_NONE)
             append_slice(out, elements(&parts[i].rows), &first);
     }
-    merge_select_end(parts, count, (size_t)sum_numbers(parts, count), out);
+    merge_select_end(parts, count, (size_t)sum_numbers(parts, count), "", out);
 }
 
 void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out)

@@ -50,9 +50,10 @@ void merge_accept(struct merge_part *p, enum merge_kind kind);
  * that is its own answer, unchanged. Of MERGE_SELECT parts may have errors: then the answer is not complete. */
 void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out);
 
-/* Writes a select's answer around rows that the caller appends in between. */
+/* Writes a select's answer around rows that the caller appends in between. `next` is the cursor of the last row; "" for
+ * none. */
 void merge_select_begin(struct buf *out);
-void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, struct buf *out);
+void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, const char *next, struct buf *out);
 
 /* Writes {"status":"ok","routing":{"reason":…},"shards":[…],"merge":STEPS}; `steps` is raw JSON. */
 void merge_explain(const struct merge_part *parts, size_t count, const char *reason, const char *steps, struct buf *out);

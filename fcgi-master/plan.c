@@ -61,6 +61,8 @@ static void append_order(struct plan *p, size_t i, const char *name, bool descen
 static int close_body(struct plan *p, bool cut, struct err *e)
 {
     size_t needed = plan_rows_needed(p->q);
+    if (p->paged && needed > 0 && needed < QUERY_MAX_ROWS)
+        needed++;
     if (cut && needed != SIZE_MAX)
         buf_printf(&p->body, ",\"limit\":%zu", needed < QUERY_MAX_ROWS ? needed : (size_t)QUERY_MAX_ROWS);
     buf_append_char(&p->body, '}');
@@ -78,10 +80,10 @@ static size_t member_of(size_t *members, size_t *count, size_t column)
     return (*count)++;
 }
 
-static int plan_merge(struct plan *p, const struct json_object *body, struct err *e)
+static int plan_merge(struct plan *p, const struct json_object *body, const struct cursor *from, struct err *e)
 {
     const struct query *q = p->q;
-    size_t members[TABLE_MAX_COLUMNS + QUERY_MAX_ORDER];
+    size_t members[TABLE_MAX_COLUMNS + QUERY_MAX_PART_ORDER];
     p->kind = PLAN_MERGE;
     for (size_t i = 0; i < q->output_count; i++)
         members[p->width++] = q->outputs[i].index;
@@ -99,6 +101,11 @@ static int plan_merge(struct plan *p, const struct json_object *body, struct err
         append_order(p, i, column_name(p, q->order[i].term.index), q->order[i].descending);
     if (q->order_count > 0)
         buf_append_char(&p->body, ']');
+    if (from != NULL && from->values.len > 0) {
+        buf_printf(&p->body, ",\"after\":{\"shard\":%zu,\"values\":", from->shard);
+        buf_append(&p->body, from->values.data, from->values.len);
+        buf_append_char(&p->body, '}');
+    }
     return close_body(p, true, e);
 }
 
@@ -207,15 +214,49 @@ static int plan_reduce(struct plan *p, const struct json_object *body, struct er
     return close_body(p, p->cut_by_shards, e);
 }
 
-int plan_make(struct plan *p, const struct query *q, const struct table *t, const struct json_object *body, struct err *e)
+/* Why no order tells all rows of a query apart, or NULL once its order does. */
+static const char *order_totally(struct query *q, const struct table *t)
 {
-    *p = (struct plan){.q = q, .table = t, .columns = plan_columns(t)};
+    bool fits = true;
+    if (q->grouped)
+        return "not with aggregates or group_by";
+    if (!q->distinct && t->key_count == 0)
+        return "the table has no primary key, nor a unique index on columns that are NOT NULL, by which its rows could be told apart";
+    for (size_t i = 0; !q->distinct && i < t->key_count; i++)
+        fits = fits && query_add_order(q, t->key[i]);
+    for (size_t i = 0; q->distinct && i < q->output_count; i++) {
+        const struct table_column *c = &t->columns[q->outputs[i].index];
+        if (sqltype_is_string(&c->type) && !c->binary)
+            return "not with distinct on strings without a binary collation: which of several spellings is shown may change from page to page";
+        fits = fits && query_add_order(q, q->outputs[i].index);
+    }
+    return fits ? NULL : "too many columns to order by";
+}
+
+int plan_page(struct query *q, const struct table *t, bool *paged, struct err *e)
+{
+    *paged = false;
+    if (q->limit <= 0 && q->after == NULL)
+        return 0;
+    const size_t own = q->order_count;
+    const char *why = order_totally(q, t);
+    *paged = why == NULL;
+    if (*paged)
+        return 0;
+    q->order_count = own;
+    return q->after != NULL ? err_set(e, ERR_BAD_FIELD, "after: %s", why) : 0;
+}
+
+int plan_make(struct plan *p, const struct query *q, const struct table *t, const struct json_object *body,
+              const struct cursor *from, struct err *e)
+{
+    *p = (struct plan){.q = q, .table = t, .columns = plan_columns(t), .paged = from != NULL};
     buf_init(&p->body, PLAN_MAX_BODY);
     if (query_is_plain(q)) {
         p->kind = PLAN_PLAIN;
         return 0;
     }
-    return q->grouped ? plan_reduce(p, body, e) : plan_merge(p, body, e);
+    return q->grouped ? plan_reduce(p, body, e) : plan_merge(p, body, from, e);
 }
 
 void plan_clear(struct plan *p)
@@ -249,10 +290,14 @@ void plan_write_steps(const struct plan *p, struct buf *out)
         if (q->order_count > 0)
             append_step(&steps, "sort by order_by");
     } else if (q->order_count > 0) {
-        append_step(&steps, "merge the shards' sorted rows by order_by");
+        append_step(&steps, !p->paged     ? "merge the shards' sorted rows by order_by"
+                            : q->distinct ? "merge the shards' sorted rows by order_by, then all columns that are shown"
+                                          : "merge the shards' sorted rows by order_by, then the table's key, then the shards");
     } else {
         append_step(&steps, "join the shards' rows, in the order of the shards");
     }
+    if (q->after != NULL)
+        append_step(&steps, "begin behind the row of the cursor: each shard sends what follows it");
     if (q->distinct)
         append_step(&steps, "leave out rows that were there before");
     if (q->offset > 0)
@@ -261,6 +306,8 @@ void plan_write_steps(const struct plan *p, struct buf *out)
         buf_printf(&cut, "%s%" PRId64 " rows", q->offset > 0 ? ", then end after " : "end after ", q->limit);
     if (cut.len > 0)
         append_step(&steps, buf_text(&cut));
+    if (p->paged && q->limit > 0)
+        append_step(&steps, "give a cursor of the last row as next, if another row follows");
     buf_append_char(&steps, ']');
     buf_append(out, steps.data, steps.len);
     buf_clear(&cut);

@@ -1,11 +1,11 @@
 /* The plan of a select over several shards: what each shard is asked, and how their answers become one.
  *
  *     plain     rows in any order: each shard is asked the client's own body, the rows are joined
- *     merge     order_by, limit, offset, distinct: each shard sorts and cuts, the master merges sorted rows
+ *     merge     order_by, limit, offset, after, distinct: each shard sorts and cuts, the master merges sorted rows
  *     reduce    aggregates, group_by: each shard answers partial aggregates of its groups, the master adds them up,
  *               then having, order and cut
  *
- * A select that comes down to one shard has no plan of its own: the worker computes all of it. Knows nothing about HTTP
+ * A select that comes down to one shard has no plan of its own, unless it is a page: the worker computes all of it. Knows nothing about HTTP
  * or libcurl; gather.h and reduce.h carry plans out.
  */
 #ifndef SHARDGATE_PLAN_H
@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "common/json.h"
 #include "common/query.h"
+#include "fcgi-master/cursor.h"
 #include "fcgi-master/table.h"
 
 #include <stdbool.h>
@@ -31,9 +32,10 @@ struct plan {
     const struct query *q;     /* resolved; borrowed */
     struct query_table columns; /* the table as queries see it; borrowed */
     const struct table *table;
+    bool paged;      /* merge: the order is total, and one row more than the page is asked for: does any follow? */
     struct buf body; /* what each shard is asked; empty: the client's own body */
     size_t width;    /* members of a row of a shard's answer */
-    size_t order_members[QUERY_MAX_ORDER]; /* merge: where the keys of order_by stand in a row */
+    size_t order_members[QUERY_MAX_PART_ORDER]; /* merge: where the keys of order_by stand in a row */
     /* reduce: the first members are the groups; where each aggregate's part stands (of count_distinct its value; of avg
      * the sum, the count being the next member) */
     size_t part_members[QUERY_MAX_AGGREGATES];
@@ -43,9 +45,16 @@ struct plan {
 /* The columns of a table as query_resolve() wants them. */
 struct query_table plan_columns(const struct table *t);
 
-/* Makes the plan of a resolved query over several shards (or none). `body` is the client's. All is borrowed for the plan's
- * life. The caller calls plan_clear, also after a failure; a zeroed struct is accepted there. */
-int plan_make(struct plan *p, const struct query *q, const struct table *t, const struct json_object *body, struct err *e)
+/* Is a resolved query a page, of which cursors can be made? Then its order becomes total: by the table's key behind what
+ * order_by says, with distinct by all that is shown. A query is a page when it has a limit (or `after`) and the rows can be so
+ * ordered. ERR_BAD_FIELD for `after` where they cannot. */
+int plan_page(struct query *q, const struct table *t, bool *paged, struct err *e) __attribute__((warn_unused_result));
+
+/* Makes the plan of a resolved query. `body` is the client's. `from` is for pages: what stands before this one; NULL for all
+ * else. All but `from` is borrowed for the plan's life. The caller calls plan_clear, also after a failure; a zeroed struct is
+ * accepted there. */
+int plan_make(struct plan *p, const struct query *q, const struct table *t, const struct json_object *body,
+              const struct cursor *from, struct err *e)
     __attribute__((warn_unused_result));
 void plan_clear(struct plan *p);
 

@@ -160,6 +160,26 @@ static int read_shard_column(const struct json_object *body, struct table *t, st
     return t->shard_column != NULL ? 0 : bad_answer(e, "a 'shard_column' that is none of its columns");
 }
 
+/* A worker that says nothing of a key has tables without. */
+static int read_key(const struct json_object *body, struct table *t, struct err *e)
+{
+    struct json_object *key = NULL;
+    if (!json_member(body, "key", &key) || json_kind(key) == JSON_NULL)
+        return 0;
+    if (json_kind(key) != JSON_ARRAY || json_array_length(key) > TABLE_MAX_KEY)
+        return bad_answer(e, "a 'key' that is no array of columns");
+    for (size_t i = 0; i < json_array_length(key); i++) {
+        struct json_object *v = json_array_at(key, i);
+        size_t len = 0;
+        const char *name = json_kind(v) == JSON_STRING ? json_string(v, &len) : "";
+        const struct table_column *c = table_find_column(t, name, len);
+        if (c == NULL || !c->known_type || c->type.kind == SQLTYPE_TEXT || c->nullable)
+            return bad_answer(e, "a 'key' by which rows cannot be told apart");
+        t->key[t->key_count++] = (size_t)(c - t->columns);
+    }
+    return 0;
+}
+
 static bool is_tag(const char *tag)
 {
     size_t len = strlen(tag);
@@ -183,7 +203,8 @@ int table_read(const char *text, size_t len, struct table **out, struct err *e)
         goto out;
     }
     atomic_init(&t->references, 1);
-    if (copy_text(body, "tag", &t->tag, e) != 0 || read_columns(body, t, e) != 0 || read_shard_column(body, t, e) != 0)
+    if (copy_text(body, "tag", &t->tag, e) != 0 || read_columns(body, t, e) != 0 || read_shard_column(body, t, e) != 0 ||
+        read_key(body, t, e) != 0)
         goto out;
     if (!is_tag(t->tag)) {
         bad_answer(e, "a 'tag' that fits no header");

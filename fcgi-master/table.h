@@ -1,4 +1,4 @@
-/* A table as a worker's /describe tells it: its columns, its shard column, and the tag that stands for all of that.
+/* A table as a worker's /describe tells it: its columns, its key, its shard column, and the tag that stands for all of that.
  *
  * Knows nothing about where descriptions are kept (tables.h) or who asked for them. A description never changes once it
  * is read, so that threads share it by reference count.
@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #define TABLE_MAX_COLUMNS 1024 /* as in SQL Server */
+#define TABLE_MAX_KEY     32   /* columns of a key, as in SQL Server */
 #define TABLE_MAX_TAG     64   /* bytes; it travels in a header */
 
 struct table_column {
@@ -33,6 +34,8 @@ struct table {
     struct table_column *columns;
     size_t column_count;
     const struct table_column *shard_column; /* one of `columns`, or NULL */
+    size_t key[TABLE_MAX_KEY]; /* columns whose values together name one row of a shard, none of them NULL */
+    size_t key_count;          /* 0: the table has no such columns */
 };
 
 /* Reads the answer of /describe. ERR_BAD_WORKER_ANSWER for anything that is not one. The caller owns one reference. */

@@ -58,17 +58,16 @@ out:
     request_close(&r);
 }
 
-/* Reads a select, finds its table and writes its statement. `after` is refused by name: to ignore it would answer another
- * question. */
+/* Reads a select, finds its table and writes its statement. A client's cursor is refused: only the master reads those. */
 static int prepare_select(struct request *r, struct query *q, struct statement *s)
 {
-    struct json_object *ignored;
-
-    if (json_member(r->body, "after", &ignored))
-        return err_set(&r->error, ERR_BAD_FIELD, "after: not yet supported");
-    if (query_read(r->body, q, &r->error) < 0 || request_table(r) < 0)
+    if (query_read(r->body, q, &r->error) < 0)
         return -1;
-    return statement_select(s, r->table, q, &r->error);
+    if (q->after != NULL)
+        return err_set(&r->error, ERR_BAD_FIELD, "after: a cursor is the master's to read; a worker takes what it says, in a partial query");
+    if (request_table(r) < 0)
+        return -1;
+    return statement_select(s, r->table, q, r->worker->shard, &r->error);
 }
 
 static const char *const select_fields[] = {"db_name",    "table",    "condition", "params",        "columns",   "shard_key",

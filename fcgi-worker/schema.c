@@ -73,7 +73,13 @@ static void write_description(const struct schema_table *t, struct buf *out)
         json_write_text(out, t->shard_column->name);
     else
         buf_append_text(out, "null");
-    buf_append_text(out, ",\"columns\":[");
+    buf_append_text(out, ",\"key\":[");
+    for (size_t i = 0; i < t->key_count; i++) {
+        if (i > 0)
+            buf_append_char(out, ',');
+        json_write_text(out, t->columns[t->key[i]].name);
+    }
+    buf_append_text(out, "],\"columns\":[");
     for (size_t i = 0; i < t->column_count; i++) {
         const struct schema_column *c = &t->columns[i];
         buf_append_text(out, i == 0 ? "{\"name\":" : ",{\"name\":");
@@ -285,6 +291,61 @@ static int load_shard_column(struct db *db, const struct schema_table *t, int64_
     return rc < 0 ? -1 : 0;
 }
 
+/* Adds a column to t->key; false when rows cannot be named by it. */
+static bool add_key_column(struct schema_table *t, const char *name)
+{
+    const struct schema_column *c = schema_column_find(t, name, strlen(name));
+    if (c == NULL || c->nullable || !c->known || c->type.kind == SQLTYPE_TEXT || t->key_count == SCHEMA_MAX_KEY)
+        return false;
+    t->key[t->key_count++] = (size_t)(c - t->columns);
+    return true;
+}
+
+/* Reads the rows of statement_list_keys(), the indexes one behind the other, until one of them can be the key. */
+static int read_keys(struct db *db, struct schema_table *t, struct err *e)
+{
+    struct buf name;
+    int64_t index = 0, current = 0;
+    bool usable = false;
+    int row;
+
+    buf_init(&name, TEXT_MAX);
+    while ((row = db_fetch(db, e)) > 0) {
+        buf_reset(&name);
+        if (db_get_integer(db, 0, &index, e) < 0 || db_get_text(db, 1, &name, e) < 0) {
+            row = -1;
+            break;
+        }
+        if (index != current) {
+            if (usable)
+                break;
+            current = index;
+            t->key_count = 0;
+            usable = true;
+        }
+        usable = usable && add_key_column(t, buf_text(&name));
+    }
+    if (!usable)
+        t->key_count = 0;
+    buf_clear(&name);
+    return row < 0 ? -1 : 0;
+}
+
+/* The key: the columns of the primary key, else of another unique index on columns that are never NULL, else none. */
+static int load_key(struct db *db, struct schema_table *t, int64_t deadline_us, struct err *e)
+{
+    struct statement s;
+    int rc = -1;
+
+    statement_init(&s);
+    statement_list_keys(&s, t->database, t->name);
+    if (statement_status(&s, e) == 0 && db_query(db, &s, deadline_us, e) == 0)
+        rc = read_keys(db, t, e);
+    db_close(db);
+    statement_clear(&s);
+    return rc;
+}
+
 static struct schema_table *load(struct db *db, const char *database, const char *table, int64_t deadline_us, struct err *e)
 {
     struct buf shard;
@@ -295,7 +356,8 @@ static struct schema_table *load(struct db *db, const char *database, const char
         (void)err_set(e, ERR_INTERNAL, "memory ran out");
         goto fail;
     }
-    if (load_columns(db, table, deadline_us, t, e) < 0 || load_shard_column(db, t, deadline_us, &shard, e) < 0)
+    if (load_columns(db, table, deadline_us, t, e) < 0 || load_key(db, t, deadline_us, e) < 0 ||
+        load_shard_column(db, t, deadline_us, &shard, e) < 0)
         goto fail;
     schema_table_seal(t, shard.len > 0 ? buf_text(&shard) : NULL);
     buf_clear(&shard);

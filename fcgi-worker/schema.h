@@ -1,4 +1,4 @@
-/* The catalogue as the worker sees it: a table's columns, its shard column and the tag of all that, cached for the process.
+/* The catalogue as the worker sees it: a table's columns, its key, its shard column and the tag of all that, cached for the process.
  *
  * Knows nothing about HTTP. A table lives in the cache for SCHEMA_TTL_MS; then one thread asks the database again while
  * the others go on with what they have. Own changes and errors such as 208 invalidate at once.
@@ -19,6 +19,7 @@
 
 #define SCHEMA_TTL_MS 1000
 #define SCHEMA_MAX_TABLES 1024 /* entries of the cache; when there are more, the unused ones are dropped */
+#define SCHEMA_MAX_KEY 32      /* columns of an index, as in SQL Server */
 #define SCHEMA_TAG_LEN 16      /* hexadecimal digits */
 
 struct schema_column {
@@ -38,6 +39,8 @@ struct schema_table {
     struct schema_column *columns;
     size_t column_count;
     const struct schema_column *shard_column; /* one of `columns`, or NULL */
+    size_t key[SCHEMA_MAX_KEY]; /* columns whose values together name one row, none of them NULL */
+    size_t key_count;           /* 0: the table has no such columns */
     char tag[SCHEMA_TAG_LEN + 1];
     int users;
 };

@@ -190,6 +190,27 @@ void statement_list_columns(struct statement *s, const char *database, const cha
     buf_append_text(&s->sql, " ORDER BY ORDINAL_POSITION");
 }
 
+void statement_list_keys(struct statement *s, const char *database, const char *table)
+{
+    static const struct {
+        const char *before, *view;
+    } sources[] = {
+        {"SELECT x.[index_id], c.[name] FROM ", "schemas"},
+        {" AS s JOIN ", "tables"},
+        {" AS t ON t.[schema_id] = s.[schema_id] JOIN ", "indexes"},
+        {" AS x ON x.[object_id] = t.[object_id] JOIN ", "index_columns"},
+        {" AS k ON k.[object_id] = x.[object_id] AND k.[index_id] = x.[index_id] JOIN ", "columns"},
+    };
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        buf_append_text(&s->sql, sources[i].before);
+        statement_append_object(&s->sql, database, "sys", sources[i].view);
+    }
+    buf_append_text(&s->sql, " AS c ON c.[object_id] = k.[object_id] AND c.[column_id] = k.[column_id] WHERE s.[name] = 'dbo' AND t.[name] = ");
+    statement_add_name(s, table);
+    buf_append_text(&s->sql, " AND x.[is_unique] = 1 AND x.[has_filter] = 0 AND x.[is_disabled] = 0 AND k.[is_included_column] = 0"
+                             " ORDER BY x.[is_primary_key] DESC, x.[index_id], k.[key_ordinal]");
+}
+
 void statement_find_shard_column(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "SELECT [shard_column] FROM ");

@@ -79,8 +79,11 @@ const char *statement_value(const struct statement *s, const struct statement_pa
  * table does not have.
  *
  * Strings are sorted, and their least and greatest found, by a binary collation: that order is the same on every shard
- * and the one in which the master merges. Groups and DISTINCT follow the columns' own collations. */
-int statement_select(struct statement *s, const struct schema_table *t, struct query *q, struct err *e)
+ * and the one in which the master merges. Groups and DISTINCT follow the columns' own collations.
+ *
+ * With q->after_values only the rows behind those values in the order of order_by are selected; on shards behind
+ * q->after_shard also the rows that have these very values: `shard` is this one. */
+int statement_select(struct statement *s, const struct schema_table *t, struct query *q, int shard, struct err *e)
     __attribute__((warn_unused_result));
 
 /* `where` is bound (predicate_bind) or NULL for none. */
@@ -130,6 +133,8 @@ void statement_find_database(struct statement *s, const char *database);        
 void statement_find_table(struct statement *s, const char *database, const char *table); /* name */
 /* table, column, type, length, precision, scale, datetime precision, nullable, default, collation */
 void statement_list_columns(struct statement *s, const char *database, const char *table);
+/* index id (never 0), column: of the unique indexes, the primary key first, each one's columns in their order */
+void statement_list_keys(struct statement *s, const char *database, const char *table);
 void statement_find_shard_column(struct statement *s, const char *database, const char *table); /* shard_column */
 
 /* Appends the text with its placeholders numbered: @p1, @p2 … */

@@ -18,8 +18,23 @@ void statement_set_value(struct statement *s, struct statement_param *p, const c
 /* Appends "?" and the parameter whose value is a name. */
 void statement_add_name(struct statement *s, const char *name);
 
+/* Appends "?" and the parameter for a value of a column, given as the JSON that /select answers and /insert takes.
+ * ERR_BAD_VALUE for one that the column cannot hold. */
+int statement_add_value(struct statement *s, const struct schema_column *c, const struct json_object *v, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* A column as it is sorted by: strings by a binary collation. What is stored in a code page is sorted by code points, too. */
+void statement_append_sort_key(struct buf *sql, const struct schema_column *c);
+
+/* Appends " WHERE …": the rows for which `q->condition` is true and that stand behind q->after_values, if these are there. */
+int statement_append_page(struct statement *s, const struct schema_table *t, const struct query *q, int shard, struct err *e)
+    __attribute__((warn_unused_result));
+
 /* Appends " WHERE …", or nothing when `where` is NULL. */
 int statement_append_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+    __attribute__((warn_unused_result));
+/* Appends the condition alone. */
+int statement_append_condition(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
     __attribute__((warn_unused_result));
 /* Appends to `out` the placeholder of a condition's literal, and adds its parameter: the literal's own T-SQL type. */
 int statement_add_literal(struct statement *s, const struct predicate_operand *literal, struct buf *out, struct err *e)

@@ -65,8 +65,7 @@ static enum statement_bind bind_of(const struct schema_column *c)
     return c->known ? binds[c->type.kind] : STATEMENT_NVARCHAR;
 }
 
-/* Adds the value that a request assigns to a column. */
-static int add_column_param(struct statement *s, const struct schema_column *c, const struct json_object *v, struct err *e)
+int statement_add_value(struct statement *s, const struct schema_column *c, const struct json_object *v, struct err *e)
 {
     /* a type outside the contract's list takes text and leaves the conversion to the server */
     static const struct sqltype any_text = {.kind = SQLTYPE_NVARCHAR, .length = SQLTYPE_MAX};
@@ -166,16 +165,21 @@ static int write_literal(void *arg, const struct predicate_operand *literal, str
     return statement_add_literal(w->s, literal, out, w->e);
 }
 
-int statement_append_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+int statement_append_condition(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
 {
     struct where w = {.s = s, .t = t, .e = e};
     const struct predicate_writer writer = {.column = write_column, .literal = write_literal, .arg = &w};
-    if (where == NULL)
-        return 0;
-    buf_append_text(&s->sql, " WHERE ");
     if (predicate_write_sql(where, &writer, &s->sql) != 0)
         return e->code != ERR_NONE ? -1 : err_set(e, ERR_INTERNAL, "the condition could not be written");
     return 0;
+}
+
+int statement_append_where(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
+{
+    if (where == NULL)
+        return 0;
+    buf_append_text(&s->sql, " WHERE ");
+    return statement_append_condition(s, t, where, e);
 }
 
 /* Ends a statement: its WHERE, then the check of all that was appended. */
@@ -264,7 +268,7 @@ int statement_update(struct statement *s, const struct schema_table *t, const st
         buf_append_text(&s->sql, i == 0 ? " SET " : ", ");
         statement_append_name(&s->sql, list[i].column->name);
         buf_append_text(&s->sql, " = ");
-        if (add_column_param(s, list[i].column, list[i].value, e) < 0)
+        if (statement_add_value(s, list[i].column, list[i].value, e) < 0)
             goto fail;
     }
     free(list);
@@ -370,7 +374,7 @@ static int add_row(struct statement_list *list, struct open_insert *open, const 
         for (size_t i = 0; i < count; i++) {
             if (i > 0)
                 buf_append_text(&open->s->sql, ", ");
-            if (add_column_param(open->s, row[i].column, row[i].value, e) < 0)
+            if (statement_add_value(open->s, row[i].column, row[i].value, e) < 0)
                 goto out;
         }
         buf_append_char(&open->s->sql, ')');

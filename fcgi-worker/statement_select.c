@@ -30,8 +30,7 @@ static struct query_column show_column(const void *table, size_t i)
 
 /* ---- Terms -------------------------------------------------------------------------------------------------------- */
 
-/* A column as it is sorted by. What is stored in a code page is sorted by code points, too. */
-static void append_sort_key(struct buf *sql, const struct schema_column *c)
+void statement_append_sort_key(struct buf *sql, const struct schema_column *c)
 {
     statement_append_name(sql, c->name);
     if (c->known && sqltype_is_string(&c->type) && !c->binary)
@@ -51,7 +50,7 @@ static void append_aggregate(const struct select *w, const struct query_aggregat
     if (c == NULL) {
         buf_append_char(sql, '*');
     } else if (a->op == QUERY_MIN || a->op == QUERY_MAX) {
-        append_sort_key(sql, c);
+        statement_append_sort_key(sql, c);
     } else if (exact) {
         buf_append_text(sql, "CAST(");
         statement_append_name(sql, c->name);
@@ -162,7 +161,7 @@ static void append_order(const struct select *w)
         if (o->term.aggregate)
             append_aggregate(w, &q->aggregates[o->term.index], sql);
         else
-            append_sort_key(sql, &w->t->columns[o->term.index]);
+            statement_append_sort_key(sql, &w->t->columns[o->term.index]);
         if (o->descending)
             buf_append_text(sql, " DESC");
     }
@@ -180,7 +179,7 @@ static void append_order(const struct select *w)
     }
 }
 
-int statement_select(struct statement *s, const struct schema_table *t, struct query *q, struct err *e)
+int statement_select(struct statement *s, const struct schema_table *t, struct query *q, int shard, struct err *e)
 {
     const struct query_table columns = {.table = t, .count = t->column_count, .column = show_column};
     struct select w = {.s = s, .t = t, .q = q, .columns = &columns, .e = e};
@@ -189,7 +188,7 @@ int statement_select(struct statement *s, const struct schema_table *t, struct q
         return -1;
     buf_append_text(&s->sql, " FROM ");
     statement_append_object(&s->sql, t->database, "dbo", t->name);
-    if (statement_append_where(s, t, q->condition, e) < 0)
+    if (statement_append_page(s, t, q, shard, e) < 0)
         return -1;
     append_groups(&w);
     if (append_having(&w) < 0)

@@ -50,7 +50,12 @@ static void run(const char *body_text, const char *answer, size_t len)
     struct plan plan = {0};
     struct err e = ERR_INIT;
     struct buf out;
+    struct cursor from;
+    struct gather_end end = {0};
     size_t rows = 0;
+    bool paged = false;
+    cursor_init(&from);
+    cursor_init(&end.last);
     buf_init(&out, OUTPUT_MAX);
     for (size_t i = 0; i < 2; i++) {
         parts[i] = (struct merge_part){.shard = i, .worker = "w", .database = "", .suffix = "", .text = answer, .len = len};
@@ -59,12 +64,17 @@ static void run(const char *body_text, const char *answer, size_t len)
     CHECK(table_read(description, strlen(description), &table, &e) == 0);
     const struct query_table columns = plan_columns(table);
     CHECK(json_read(body_text, strlen(body_text), &body, &e) == 0 && query_read(body, &query, &e) == 0);
-    CHECK(query_resolve(&query, &columns, &e) == 0 && plan_make(&plan, &query, table, body, &e) == 0);
-    int rc = plan.kind == PLAN_MERGE ? gather_rows(&plan, parts, 2, MAX_ROWS, &out, &rows, &e)
+    CHECK(query_resolve(&query, &columns, &e) == 0 && plan_page(&query, table, &paged, &e) == 0 &&
+          plan_make(&plan, &query, table, body, paged ? &from : NULL, &e) == 0);
+    int rc = plan.kind == PLAN_MERGE ? gather_rows(&plan, parts, 2, MAX_ROWS, &out, &rows, &end, &e)
                                      : reduce_rows(&plan, parts, 2, MAX_ROWS, &out, &rows, &e);
     CHECK((rc == 0) == (e.code == ERR_NONE));
     if (rc == 0)
         check_rows(&out);
+    if (rc == 0 && end.last.values.len > 0)
+        check_rows(&end.last.values);
+    cursor_clear(&end.last);
+    cursor_clear(&from);
     buf_clear(&out);
     plan_clear(&plan);
     query_clear(&query);

@@ -63,7 +63,7 @@ static int write_statement(char path, struct statement *s, struct query *q, stru
     struct json_object *v = NULL;
     switch (path) {
     case 's':
-        return query_read(body, q, e) < 0 ? -1 : statement_select(s, &table, q, e);
+        return query_read(body, q, e) < 0 ? -1 : statement_select(s, &table, q, 0, e);
     case 'c':
         return statement_count(s, &table, where, e);
     case 'u':

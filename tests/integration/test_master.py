@@ -418,7 +418,6 @@ class Master(harness.ClusterTest):
         self.assertEqual(self.outcomes(self.ok("/create-table", {**T, "columns": COLUMNS, "if_not_exists": True})), ["unchanged"] * 3)
 
     def test_what_is_not_built_is_refused(self):
-        self.refused(400, "bad_field", "/select", {**T, "after": None})
         self.refused(400, "bad_field", "/insert", {**T, "data": {}}, Idempotency_Key="a")
         self.assertEqual(self.seen(), [{}, {}, {}])
 

@@ -29,23 +29,31 @@ struct world {
     struct json_object *body;
     struct query query;
     struct plan plan;
+    struct cursor from; /* of a page */
+    struct gather_end end;
     struct err e;
 };
 
 static int make(struct world *w, const char *body)
 {
+    bool paged = false;
     *w = (struct world){.e = ERR_INIT};
+    cursor_init(&w->from);
+    cursor_init(&w->end.last);
     assert_int_equal(table_read(description, strlen(description), &w->table, &w->e), 0);
     const struct query_table columns = plan_columns(w->table);
     assert_int_equal(json_read(body, strlen(body), &w->body, &w->e), 0);
     return query_read(w->body, &w->query, &w->e) == 0 && query_resolve(&w->query, &columns, &w->e) == 0 &&
-                   plan_make(&w->plan, &w->query, w->table, w->body, &w->e) == 0
+                   plan_page(&w->query, w->table, &paged, &w->e) == 0 &&
+                   plan_make(&w->plan, &w->query, w->table, w->body, paged ? &w->from : NULL, &w->e) == 0
                ? 0
                : -1;
 }
 
 static void clear(struct world *w)
 {
+    cursor_clear(&w->from);
+    cursor_clear(&w->end.last);
     plan_clear(&w->plan);
     query_clear(&w->query);
     json_free(w->body);
@@ -68,7 +76,12 @@ static void shards_are_asked_for_what_the_answer_needs(void **state)
          HEAD ",\"partial\":true,\"columns\":[\"id\"],\"limit\":1000000000000000}"},
         {HEAD ",\"columns\":[\"id\"],\"offset\":9}", HEAD ",\"partial\":true,\"columns\":[\"id\"]}"},
         {HEAD ",\"columns\":[\"code\"],\"distinct\":true,\"condition\":\"id > @a\",\"params\":{\"a\":1.50},\"limit\":3}",
-         HEAD ",\"condition\":\"id > @a\",\"params\":{\"a\":1.50},\"partial\":true,\"columns\":[\"code\"],\"distinct\":true,\"limit\":3}"},
+         HEAD ",\"condition\":\"id > @a\",\"params\":{\"a\":1.50},\"partial\":true,\"columns\":[\"code\"],\"distinct\":true,\"order_by\":[{\"column\":\"code\"}],\"limit\":4}"},
+        {HEAD ",\"columns\":[\"name\"],\"distinct\":true,\"limit\":3}", HEAD ",\"partial\":true,\"columns\":[\"name\"],\"distinct\":true,\"limit\":3}"},
+        {HEAD ",\"order_by\":[\"id\"],\"limit\":3,\"after\":\"x\"}", "bad_field"},
+        {HEAD ",\"columns\":[\"name\"],\"distinct\":true,\"after\":\"x\"}", "bad_field"},
+        {HEAD ",\"group_by\":[\"id\"],\"after\":\"x\"}", "bad_field"},
+        {HEAD ",\"distinct\":true,\"columns\":[\"code\"],\"offset\":1,\"after\":\"x\"}", "bad_field"},
         /* p is the beginning of two columns' names */
         {HEAD ",\"aggregates\":[{\"op\":\"avg\",\"column\":\"price\"},{\"op\":\"count\"},{\"op\":\"count_distinct\",\"column\":\"name\"}]}",
          HEAD ",\"partial\":true,\"group_by\":[\"name\"],\"aggregates\":[{\"op\":\"sum\",\"column\":\"price\",\"as\":\"p_0\"},"
@@ -119,7 +132,7 @@ static void answer(struct world *w, const char *const parts[MAX_PARTS], size_t l
         if (strcmp(parts[count], "lost") == 0)
             list[count].err.code = ERR_SHARD_UNAVAILABLE;
     }
-    int rc = w->plan.kind == PLAN_MERGE ? gather_rows(&w->plan, list, count, limit, out, &rows, &w->e)
+    int rc = w->plan.kind == PLAN_MERGE ? gather_rows(&w->plan, list, count, limit, out, &rows, &w->end, &w->e)
                                         : reduce_rows(&w->plan, list, count, limit, out, &rows, &w->e);
     if (rc != 0) {
         buf_reset(out);

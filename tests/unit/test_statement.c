@@ -35,7 +35,7 @@ static struct schema_table *make_table(void)
     for (size_t i = 0; i < COUNT(columns); i++) {
         t->columns[i].name = strdup(columns[i].name);
         t->columns[i].known = columns[i].type != NULL;
-        t->columns[i].nullable = true;
+        t->columns[i].nullable = strcmp(columns[i].name, "student_id") != 0;
         if (columns[i].type != NULL)
             assert_true(sqltype_parse(columns[i].type, strlen(columns[i].type), &t->columns[i].type));
     }
@@ -65,6 +65,8 @@ static void render(const struct statement *s, struct buf *out)
     }
 }
 
+#define SHARD 1
+
 /* Runs `request` as /select, /update … would and renders what came of it; an error as its name. */
 static void run(const struct schema_table *t, const char *path, const char *request, struct buf *out)
 {
@@ -90,7 +92,7 @@ static void run(const struct schema_table *t, const char *path, const char *requ
     if (rc < 0)
         ;
     else if (strcmp(path, "select") == 0)
-        rc = query_read(body, &q, &e) < 0 ? -1 : statement_select(&s, t, &q, &e);
+        rc = query_read(body, &q, &e) < 0 ? -1 : statement_select(&s, t, &q, SHARD, &e);
     else if (strcmp(path, "count") == 0)
         rc = statement_count(&s, t, where, &e);
     else if (strcmp(path, "update") == 0)
@@ -117,6 +119,11 @@ static void run(const struct schema_table *t, const char *path, const char *requ
 }
 
 #define TABLE "[SchoolDBGO].[dbo].[Students]"
+
+/* The beginning of a page's body. */
+#define PAGE(order, shard, values) \
+    "{\"partial\":true,\"columns\":[\"student_id\"],\"order_by\":[" order "],\"after\":{\"shard\":" shard ",\"values\":[" values "]}"
+#define DOWN(column) "{\"column\":\"" column "\",\"dir\":\"desc\"}"
 
 static void requests_become_statements(void **state)
 {
@@ -146,6 +153,46 @@ static void requests_become_statements(void **state)
          "SELECT [Name] FROM " TABLE " GROUP BY [Name]"},
         {"select", "{\"partial\":true,\"aggregates\":[{\"op\":\"sum\",\"column\":\"tiny\"},{\"op\":\"sum\",\"column\":\"price\",\"as\":\"a\"},{\"op\":\"sum\",\"column\":\"paid\"},{\"op\":\"sum\",\"column\":\"approx\"},{\"op\":\"count\",\"column\":\"tiny\"}],\"having\":\"gone > 1\"}",
          "SELECT SUM(CAST([tiny] AS DECIMAL(38,0))), SUM(CAST([price] AS DECIMAL(38,2))), SUM(CAST([paid] AS DECIMAL(38,4))), SUM([approx]), COUNT_BIG([tiny]) FROM " TABLE},
+        /* pages: behind the values; on a shard behind the row's own, from them on */
+        {"select", PAGE("\"student_id\"", "1", "5") ",\"limit\":3}",
+         "SELECT TOP (?) [student_id] FROM " TABLE " WHERE ([student_id] > ?) ORDER BY [student_id] <- BIGINT 3, INT 5"},
+        {"select", PAGE("\"student_id\"", "0", "5") ",\"condition\":\"big = 1 OR big = 2\"}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([big] = ? OR [big] = ?) AND ([student_id] >= ?) ORDER BY [student_id] <- INT 1, INT 2, INT 5"},
+        {"select", PAGE(DOWN("student_id"), "1", "5") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([student_id] < ?) ORDER BY [student_id] DESC <- INT 5"},
+        {"select", PAGE("\"price\",\"student_id\"", "0", "1.50,5") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([price] >= ? AND ([price] > ? OR ([price] = ? AND [student_id] >= ?))) ORDER BY [price], [student_id]"
+         " <- DECIMAL(10,2) 1.50, DECIMAL(10,2) 1.50, DECIMAL(10,2) 1.50, INT 5"},
+        {"select", PAGE("\"price\",\"student_id\"", "1", "null,5") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE (([price] IS NOT NULL OR ([price] IS NULL AND [student_id] > ?))) ORDER BY [price], [student_id] <- INT 5"},
+        {"select", PAGE(DOWN("price") ",\"student_id\"", "1", "1.5,5") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE (([price] <= ? OR [price] IS NULL) AND (([price] < ? OR [price] IS NULL) OR ([price] = ? AND [student_id] > ?)))"
+         " ORDER BY [price] DESC, [student_id] <- DECIMAL(10,2) 1.50, DECIMAL(10,2) 1.50, DECIMAL(10,2) 1.50, INT 5"},
+        {"select", PAGE(DOWN("price") ",\"student_id\"", "1", "null,5") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([price] IS NULL AND (([price] IS NULL AND [student_id] > ?))) ORDER BY [price] DESC, [student_id] <- INT 5"},
+        {"select", PAGE("\"price\"", "1", "null") "}", "SELECT [student_id] FROM " TABLE " WHERE ([price] IS NOT NULL) ORDER BY [price]"},
+        {"select", PAGE("\"price\"", "0", "null") "}", "SELECT [student_id] FROM " TABLE " WHERE (1 = 1) ORDER BY [price]"},
+        {"select", PAGE(DOWN("price"), "1", "null") "}", "SELECT [student_id] FROM " TABLE " WHERE (1 = 0) ORDER BY [price] DESC"},
+        {"select", PAGE(DOWN("price"), "0", "null") "}", "SELECT [student_id] FROM " TABLE " WHERE ([price] IS NULL) ORDER BY [price] DESC"},
+        {"select", PAGE("\"student_id\",\"price\",\"big\"", "1", "1,2,3") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([student_id] >= ? AND ([student_id] > ? OR ([student_id] = ? AND ([price] > ? OR ([price] = ? AND [big] > ?)))))"
+         " ORDER BY [student_id], [price], [big] <- INT 1, INT 1, INT 1, DECIMAL(10,2) 2.00, DECIMAL(10,2) 2.00, BIGINT 3"},
+        {"select", PAGE("\"code\"", "1", "\"a\"") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([code] COLLATE Latin1_General_100_BIN2_UTF8 > ?) ORDER BY [code] COLLATE Latin1_General_100_BIN2_UTF8 <- VARCHAR a"},
+        {"select", PAGE("\"code\"", "1", "\"\\u00e4\"") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([code] COLLATE Latin1_General_100_BIN2_UTF8 > ?) ORDER BY [code] COLLATE Latin1_General_100_BIN2_UTF8 <- NVARCHAR \xc3\xa4"},
+        {"select", PAGE("\"Name\"", "1", "\"a\"") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([Name] COLLATE Latin1_General_100_BIN2 > ?) ORDER BY [Name] COLLATE Latin1_General_100_BIN2 <- NVARCHAR a"},
+        {"select", PAGE("\"paid\"", "1", "1.5") "}",
+         "SELECT [student_id] FROM " TABLE " WHERE ([paid] > CAST(? AS MONEY)) ORDER BY [paid] <- DECIMAL(19,4) 1.5000"},
+        {"select", PAGE("\"approx\"", "1", "0.1") "}", "SELECT [student_id] FROM " TABLE " WHERE ([approx] > ?) ORDER BY [approx] <- FLOAT 0.10000000149011612"},
+        {"select", PAGE("\"student_id\"", "1", "5,6") "}", "bad_field: after.values: must be as many as the elements of order_by"},
+        {"select", PAGE("", "1", "") "}", "bad_field: after: needs order_by"},
+        {"select", PAGE("\"student_id\"", "1", "\"x\"") "}", "bad_value: after: column 'student_id': \"x\" is no value for INT"},
+        {"select", PAGE("\"student_id\"", "1", "[5]") "}", "bad_value: after: column 'student_id': an array is no value for INT"},
+        {"select", PAGE("\"student_id\"", "-1", "5") "}", "bad_field: after: shard: must be a whole number, and not negative"},
+        {"select", PAGE("\"student_id\"", "1", "5") ",\"offset\":1}", "bad_field: offset: not with after, which is where the page begins"},
+        {"select", "{\"partial\":true,\"after\":{\"values\":[1]},\"group_by\":[\"big\"]}", "bad_field: after: not with aggregates or group_by"},
         {"select", "{\"partial\":true,\"aggregates\":[{\"op\":\"avg\",\"column\":\"tiny\"}]}",
          "bad_field: aggregates[0]: avg has no parts"},
         {"select", "{\"order_by\":[\"doc\"]}",

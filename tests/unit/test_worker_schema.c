@@ -23,12 +23,14 @@
 static struct {
     bool database, table, gw_tables, broken;
     const char *shard_column;
+    const char *const (*keys)[2]; /* index id, column */
+    size_t key_rows;
     atomic_int column_queries;
     int delay_us;         /* of the question for columns */
     _Atomic int64_t now_us;
 } world;
 
-enum question { ASK_DATABASE, ASK_COLUMNS, ASK_SHARD };
+enum question { ASK_DATABASE, ASK_COLUMNS, ASK_KEYS, ASK_SHARD };
 
 struct db {
     enum question question;
@@ -40,6 +42,7 @@ static const char *const columns[][10] = {
     {"Students", "Student_ID", "int", NULL, "10", "0", NULL, "NO", NULL, NULL},
     {"Students", "Email", "nvarchar", "100", NULL, NULL, NULL, "YES", "(N'x')", "Latin1_General_100_BIN2"},
     {"Students", "price", "decimal", NULL, "10", "2", NULL, "YES", NULL, NULL},
+    {"Students", "Code", "char", "4", NULL, NULL, NULL, "NO", NULL, "Latin1_General_100_CI_AS_SC_UTF8"},
     {"Students", "doc", "xml", "-1", NULL, NULL, NULL, "YES", NULL, NULL},
 };
 
@@ -67,6 +70,11 @@ int db_query(struct db *db, const struct statement *s, int64_t deadline_us, stru
         db->rows = world.table && world.database ? COUNT(columns) : 0;
         return world.database ? 0 : err_set(e, ERR_NO_SUCH_TABLE, "Invalid object name 'nodb.INFORMATION_SCHEMA.COLUMNS'.");
     }
+    if (strstr(sql, "[index_columns]") != NULL) {
+        db->question = ASK_KEYS;
+        db->rows = world.key_rows;
+        return 0;
+    }
     db->question = ASK_SHARD;
     db->rows = world.shard_column != NULL ? 1 : 0;
     return world.gw_tables ? 0 : err_set(e, ERR_NO_SUCH_TABLE, "Invalid object name 'gw_tables'.");
@@ -85,7 +93,14 @@ void db_close(struct db *db)
 
 static const char *cell(const struct db *db, size_t column)
 {
-    return db->question == ASK_COLUMNS ? columns[db->row - 1][column] : world.shard_column;
+    switch (db->question) {
+    case ASK_COLUMNS:
+        return columns[db->row - 1][column];
+    case ASK_KEYS:
+        return world.keys[db->row - 1][column];
+    default:
+        return world.shard_column;
+    }
 }
 
 int db_get_text(struct db *db, size_t column, struct buf *out, struct err *e)
@@ -113,6 +128,7 @@ static int reset(void **state)
     world.database = world.table = true;
     world.gw_tables = world.broken = false;
     world.shard_column = NULL;
+    world.key_rows = 0;
     world.column_queries = 0;
     world.delay_us = 0;
     world.now_us = 1000000;
@@ -149,14 +165,50 @@ static void the_catalogue_becomes_a_table(void **state)
     const char *behind_tag = strstr(buf_text(&out), ",\"shard_column\"");
     assert_non_null(behind_tag);
     assert_string_equal(behind_tag,
-                        ",\"shard_column\":\"Student_ID\",\"columns\":["
+                        ",\"shard_column\":\"Student_ID\",\"key\":[],\"columns\":["
                         "{\"name\":\"Student_ID\",\"type\":\"INT\",\"nullable\":false,\"has_default\":false,\"binary\":false,\"ignores_case\":false},"
                         "{\"name\":\"Email\",\"type\":\"NVARCHAR(100)\",\"nullable\":true,\"has_default\":true,\"binary\":true,\"ignores_case\":false},"
                         "{\"name\":\"price\",\"type\":\"DECIMAL(10,2)\",\"nullable\":true,\"has_default\":false,\"binary\":false,\"ignores_case\":false},"
+                        "{\"name\":\"Code\",\"type\":\"CHAR(4)\",\"nullable\":false,\"has_default\":false,\"binary\":false,\"ignores_case\":true},"
                         "{\"name\":\"doc\",\"type\":null,\"nullable\":true,\"has_default\":false,\"binary\":false,\"ignores_case\":false}]");
     buf_clear(&out);
     schema_release(cache, t);
     schema_cache_free(cache);
+}
+
+/* The first index on columns that are never NULL, and of types that can be sorted by. */
+static void an_index_becomes_the_key(void **state)
+{
+    static const struct {
+        const char *keys[4][2];
+        size_t count;
+        const char *expected;
+    } rows[] = {
+        {{{"1", "Student_ID"}}, 1, "\"key\":[\"Student_ID\"]"},
+        {{{"7", "Code"}, {"7", "Student_ID"}}, 2, "\"key\":[\"Code\",\"Student_ID\"]"},
+        {{{"2", "Email"}, {"3", "Student_ID"}}, 2, "\"key\":[\"Student_ID\"]"},
+        {{{"1", "Student_ID"}, {"1", "Email"}, {"2", "Code"}}, 3, "\"key\":[\"Code\"]"},
+        {{{"2", "Student_ID"}, {"3", "Code"}}, 2, "\"key\":[\"Student_ID\"]"},
+        {{{"2", "Student_ID"}, {"2", "doc"}}, 2, "\"key\":[]"},
+        {{{"2", "Email"}}, 1, "\"key\":[]"},
+        {{{"2", "gone"}}, 1, "\"key\":[]"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct schema_cache *cache = schema_cache_new();
+        const struct schema_table *t;
+        struct buf out;
+        world.keys = rows[i].keys;
+        world.key_rows = rows[i].count;
+        get(cache, &t);
+        buf_init(&out, 4096);
+        schema_write(t, &out);
+        if (strstr(buf_text(&out), rows[i].expected) == NULL)
+            fail_msg("row %zu gave %s\n  expected %s", i, buf_text(&out), rows[i].expected);
+        buf_clear(&out);
+        schema_release(cache, t);
+        schema_cache_free(cache);
+    }
 }
 
 static void a_recorded_shard_column_comes_first(void **state)
@@ -299,6 +351,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_catalogue_becomes_a_table, reset),
+        cmocka_unit_test_setup(an_index_becomes_the_key, reset),
         cmocka_unit_test_setup(a_recorded_shard_column_comes_first, reset),
         cmocka_unit_test_setup(a_missing_database_and_a_missing_table_differ, reset),
         cmocka_unit_test_setup(a_table_is_asked_for_once_in_its_time, reset),
