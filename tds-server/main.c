@@ -33,13 +33,14 @@ struct options {
     enum encrypt encrypt;
     int port;
     int max_connections;
+    int idle_timeout_s;
     bool durable;
 };
 
 static void usage(FILE *out)
 {
     fputs("usage: shardgate-tdsd --data DIR --port N --password-file FILE [--bind ADDRESS] [--user NAME]\n"
-          "                      [--max-connections N] [--no-sync] [--encrypt off|allow|require]\n"
+          "                      [--max-connections N] [--idle-timeout SECONDS] [--no-sync] [--encrypt off|allow|require]\n"
           "                      [--certificate FILE --private-key FILE]\n"
           "  --data DIR             the folder of the databases; made when it is absent\n"
           "  --port N               the TCP port; 0 takes any free one\n"
@@ -47,6 +48,7 @@ static void usage(FILE *out)
           "  --bind ADDRESS         the numeric address to listen on (127.0.0.1)\n"
           "  --user NAME            the one user (sa)\n"
           "  --max-connections N    refuse more than these (1024)\n"
+          "  --idle-timeout SECONDS end connections that ask nothing for so long; their transactions are rolled back (0: never)\n"
           "  --no-sync              do not wait for the disk: faster, and a power cut can lose writes and databases\n"
           "  --encrypt WHEN         off: never; allow: as the client asks (default); require: refuse those that do not\n"
           "  --certificate FILE     PEM, authorities behind it; default: one made at the first start, DIR/tls/cert.pem\n"
@@ -87,7 +89,7 @@ static bool certificate_options_fit(const struct options *o)
 /* 0, or the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { DATA = 1, BIND, PORT, USER, PASSWORD_FILE, MAX_CONNECTIONS, NO_SYNC, ENCRYPT, CERTIFICATE, PRIVATE_KEY, HELP };
+    enum { DATA = 1, BIND, PORT, USER, PASSWORD_FILE, MAX_CONNECTIONS, IDLE_TIMEOUT, NO_SYNC, ENCRYPT, CERTIFICATE, PRIVATE_KEY, HELP };
     static const struct option known[] = {
         {"data", required_argument, NULL, DATA},
         {"bind", required_argument, NULL, BIND},
@@ -95,6 +97,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"user", required_argument, NULL, USER},
         {"password-file", required_argument, NULL, PASSWORD_FILE},
         {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
+        {"idle-timeout", required_argument, NULL, IDLE_TIMEOUT},
         {"no-sync", no_argument, NULL, NO_SYNC},
         {"encrypt", required_argument, NULL, ENCRYPT},
         {"certificate", required_argument, NULL, CERTIFICATE},
@@ -128,7 +131,10 @@ static int parse_options(int argc, char **argv, struct options *o)
             o->password_file = optarg;
             break;
         case MAX_CONNECTIONS:
-            good &= parse_number(optarg, 1, 65535, &o->max_connections);
+            good &= parse_number(optarg, 1, SERVER_MOST_CONNECTIONS, &o->max_connections);
+            break;
+        case IDLE_TIMEOUT:
+            good &= parse_number(optarg, 0, SERVER_MOST_IDLE_S, &o->idle_timeout_s);
             break;
         case NO_SYNC:
             o->durable = false;
@@ -220,7 +226,8 @@ static void announce(const struct options *o, int port)
 /* Serves until SIGTERM or SIGINT comes. Returns the exit status. */
 static int serve(const struct options *o, const char *password, const sigset_t *stop_signals)
 {
-    struct session_settings settings = {.user = o->user, .password = password, .tls_required = o->encrypt == ENCRYPT_REQUIRE};
+    struct session_settings settings = {.user = o->user, .password = password, .tls_required = o->encrypt == ENCRYPT_REQUIRE,
+                                        .idle_timeout_s = o->idle_timeout_s};
     struct server *server = NULL;
     struct buf error;
     int status = EXIT_FAILURE;

@@ -6,7 +6,9 @@
 #include "common/buf.h"
 #include "tds-server/wire/session.h"
 
-#define SERVER_MAX_CONNECTIONS 1024
+#define SERVER_MAX_CONNECTIONS 1024  /* unless another limit is set, which is at most */
+#define SERVER_MOST_CONNECTIONS 32000
+#define SERVER_MOST_IDLE_S     86400 /* of the limit on idleness */
 #define SERVER_BACKLOG         512
 #define SERVER_SURPLUS         16 /* connections beyond the limit that are kept until their login, to be told why */
 #define SERVER_WRITE_TIMEOUT_S 300  /* a client that takes no byte for so long is given up */

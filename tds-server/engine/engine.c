@@ -250,6 +250,7 @@ int engine_session_open(struct engine *e, const char *database, const struct eng
     snprintf(s->about.login, sizeof s->about.login, "sa");
     s->functions.fault = &s->fault;
     buf_init(&s->output, CONVERT_MAX_BYTES);
+    snprintf(s->home, sizeof s->home, "%s", database);
     s->current = store_pin(e->store, database, strlen(database));
     s->db = s->current ? store_connect(e->store) : NULL;
     if (!s->db || functions_register(s->db, &s->functions) != SQLITE_OK || views_register(s->db) != SQLITE_OK ||
@@ -304,19 +305,37 @@ void engine_session_close(struct engine_session *s)
     free(s);
 }
 
-void engine_session_reset(struct engine_session *s)
+/* Back to the database of the login, when it is there still. */
+static void go_home(struct engine_session *s)
 {
-    s->writer.cancelled = false;
+    struct store_database *from = s->current, *home = store_pin(s->engine->store, s->home, strlen(s->home));
+    if (!home)
+        return;
+    s->current = home;
+    if (home != from && s->sink.database)
+        (void)s->sink.database(s->sink.arg, from->name, home->name);
+    store_unpin(s->engine->store, from);
+}
+
+void engine_session_reset(struct engine_session *s, bool keep_transaction)
+{
+    bool keep = keep_transaction && s->trancount > 0;
+    enum engine_isolation isolation = s->options.isolation;
     struct engine_sink sink = s->sink;
+    s->writer.cancelled = false;
     s->sink.transaction = NULL;
-    transaction_abandon(s);
+    if (!keep)
+        transaction_abandon(s);
     s->sink = sink;
+    go_home(s);
     while (s->prepared) {
         struct batch *next = s->prepared->next;
         exec_free_batch(s->prepared);
         s->prepared = next;
     }
     s->options = default_options;
+    if (keep)
+        s->options.isolation = isolation;
     s->rowcount = 0;
     s->error = 0;
     s->has_identity = false;

@@ -98,8 +98,9 @@ int engine_session_open(struct engine *e, const char *database, const struct eng
 void engine_session_describe(struct engine_session *s, const struct engine_client *client);
 /* Rolls an open transaction back. */
 void engine_session_close(struct engine_session *s);
-/* RESETCONNECTION: as after login; an open transaction is rolled back. */
-void engine_session_reset(struct engine_session *s);
+/* RESETCONNECTION: as after login, in the login's database unless that is gone (the sink is told); an open transaction is
+ * rolled back without a word, or kept with its isolation level when `keep_transaction`. */
+void engine_session_reset(struct engine_session *s, bool keep_transaction);
 
 const char *engine_session_database(const struct engine_session *s);
 /* The session's id (@@SPID), from 51: the lowest that was free. */

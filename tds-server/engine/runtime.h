@@ -90,6 +90,7 @@ struct engine_session {
     struct fault fault;
     struct store_writer writer;
     struct store_database *current; /* pinned */
+    char home[RUNTIME_MAX_ABOUT];   /* the database of the login */
 
     struct attachment attached[RUNTIME_MAX_ATTACHED];
     size_t attached_count;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define SEVERITY_ERROR 11 /* and above; what is below is information */
+#define SEVERITY_FATAL 20 /* and above: the connection ends */
 
 void answer_init(struct answer *a, struct packet_stream *stream)
 {
@@ -85,6 +86,7 @@ static void write_message(struct answer *a, const struct engine_message *m)
     if (m->severity >= SEVERITY_ERROR) {
         a->error_open = true;
         a->last_error = m->number;
+        a->fatal |= m->severity >= SEVERITY_FATAL;
     }
 }
 

@@ -44,6 +44,7 @@ struct answer {
     enum token_done held_token;
     struct engine_done held;
     bool error_open;    /* an error that no DONE has told of yet */
+    bool fatal;         /* an error so severe that the connection ends behind the answer */
     int32_t last_error; /* the number of the newest error, 0 for none; the caller may reset it */
 
     /* While the session runs statements of its own making: their results are not the client's; errors are. */

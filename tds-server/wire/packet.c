@@ -38,6 +38,11 @@ static enum packet_result fill(struct packet_stream *s, size_t len)
     return PACKET_OK;
 }
 
+enum packet_result packet_wait(struct packet_stream *s)
+{
+    return fill(s, 1);
+}
+
 static bool is_request(unsigned type)
 {
     static const unsigned char types[] = {PACKET_BATCH,       PACKET_RPC,    PACKET_ATTENTION, PACKET_BULK,

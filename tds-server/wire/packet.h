@@ -70,6 +70,8 @@ enum packet_result {
 void packet_stream_init(struct packet_stream *s, struct transport *t);
 void packet_stream_clear(struct packet_stream *s);
 
+/* Waits until a message begins. */
+enum packet_result packet_wait(struct packet_stream *s) __attribute__((warn_unused_result));
 /* Waits for a whole message of at most `max` bytes. The caller made `out->data` with buf_init; its contents are replaced. */
 enum packet_result packet_read_message(struct packet_stream *s, size_t max, struct message *out)
     __attribute__((warn_unused_result));

@@ -220,11 +220,18 @@ static void call_cursor(struct procedures *p, struct rpc_call *call)
     write_status(p);
 }
 
+/* sp_prepexecrpc prepares a call; without procedures of the clients' own there is nothing to call. */
+static void call_not_supported(struct procedures *p, struct rpc_call *call)
+{
+    answer_error(p->answer, ERROR_NOT_SUPPORTED, 16, "%s is not supported.", call->name);
+    write_status(p);
+}
+
 static void call_by_name(struct procedures *p, struct rpc_call *call)
 {
     if (strcasecmp(call->name, "sp_reset_connection") == 0) {
         load_forget(p->load);
-        engine_session_reset(p->engine);
+        engine_session_reset(p->engine, false);
     } else if (engine_call(p->engine, call->name, call->params, call->count) != 0) {
         return;
     }
@@ -239,7 +246,7 @@ void procedures_call(struct procedures *p, struct rpc_call *call)
         [RPC_CURSOR_EXECUTE] = call_cursor,   [RPC_CURSOR_PREPEXEC] = call_cursor, [RPC_CURSOR_UNPREPARE] = call_cursor,
         [RPC_CURSOR_FETCH] = call_cursor,     [RPC_CURSOR_OPTION] = call_cursor,  [RPC_CURSOR_CLOSE] = call_cursor,
         [RPC_EXECUTE_SQL] = call_execute_sql, [RPC_PREPARE] = call_prepare,     [RPC_EXECUTE] = call_execute,
-        [RPC_PREPEXEC] = call_prepexec,       [RPC_UNPREPARE] = call_unprepare,
+        [RPC_PREPEXEC] = call_prepexec,       [RPC_UNPREPARE] = call_unprepare, [RPC_PREPEXEC_RPC] = call_not_supported,
     };
     p->answer->last_error = 0;
     call_fn *fn = (size_t)call->procedure < sizeof calls / sizeof calls[0] ? calls[call->procedure] : NULL;

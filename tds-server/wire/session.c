@@ -396,10 +396,9 @@ static int answer_request(struct session *s)
     struct reader r;
     reader_init(&r, buf_text(&s->message.data), s->message.data.len);
     watch_add(s->settings->watch, &s->watch);
-    bool keep = (s->message.status & PACKET_RESET_SKIP) != 0 && engine_session_transaction(s->engine) != 0;
-    if ((s->message.status & (PACKET_RESET | PACKET_RESET_SKIP)) != 0 && !keep) {
+    if ((s->message.status & (PACKET_RESET | PACKET_RESET_SKIP)) != 0) {
         load_forget(&s->load);
-        engine_session_reset(s->engine);
+        engine_session_reset(s->engine, (s->message.status & PACKET_RESET_SKIP) != 0);
         token_write_envchange_reset(answer_token(&s->answer));
     }
     requests[type].run(s, &r);
@@ -409,7 +408,8 @@ static int answer_request(struct session *s)
     if (answer_is_cancelled(&s->answer)) {
         return answer_cut_short(&s->answer); /* the attention is the next message */
     }
-    return answer_finish(&s->answer);
+    int result = answer_finish(&s->answer);
+    return s->answer.fatal ? -1 : result;
 }
 
 /* Answers a request that was too long to keep. */
@@ -419,6 +419,22 @@ static int answer_too_long(struct session *s)
     answer_error(&s->answer, ERROR_MEMORY, 17, "The request is longer than the %zu MiB that this server takes.",
                  MESSAGE_MAX >> 20);
     return answer_finish(&s->answer);
+}
+
+/* Waits for a request, for as long as idle clients are kept; once it has begun it has to come as a whole. */
+static enum packet_result read_request(struct session *s)
+{
+    int64_t idle_ms = (int64_t)s->settings->idle_timeout_s * 1000;
+    s->socket->deadline_ms = idle_ms == 0 ? 0 : transport_now_ms() + idle_ms;
+    enum packet_result result = packet_wait(&s->stream);
+    if (result == PACKET_OK) {
+        s->socket->deadline_ms = transport_now_ms() + SESSION_REQUEST_TIMEOUT_MS;
+        result = packet_read_message(&s->stream, MESSAGE_MAX, &s->message);
+    } else if (idle_ms > 0 && transport_now_ms() >= s->socket->deadline_ms) {
+        log_info("session %d is ended: it was idle for %d s", engine_session_spid(s->engine), s->settings->idle_timeout_s);
+    }
+    s->socket->deadline_ms = 0;
+    return result;
 }
 
 void session_run(const struct session_settings *settings, struct transport *t, const char *refusal)
@@ -437,7 +453,7 @@ void session_run(const struct session_settings *settings, struct transport *t, c
 
     bool alive = log_in(s) == 0;
     while (alive) {
-        enum packet_result result = packet_read_message(&s->stream, MESSAGE_MAX, &s->message);
+        enum packet_result result = read_request(s);
         if (result == PACKET_OK) {
             alive = answer_request(s) == 0;
         } else if (result == PACKET_TOO_LONG) {

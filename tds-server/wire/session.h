@@ -12,7 +12,8 @@
 #include "tds-server/wire/tls.h"
 #include "tds-server/wire/watch.h"
 
-#define SESSION_LOGIN_TIMEOUT_MS 15000
+#define SESSION_LOGIN_TIMEOUT_MS   15000
+#define SESSION_REQUEST_TIMEOUT_MS 300000 /* from a request's first byte to its last */
 
 /* What all connections share; outlives them. */
 struct session_settings {
@@ -22,6 +23,7 @@ struct session_settings {
     const char *password;
     struct tls_context *tls; /* NULL: no encryption is offered */
     bool tls_required;       /* logins that are not encrypted are refused */
+    int idle_timeout_s;      /* a client that asks nothing for so long is given up; 0: never */
 };
 
 /* Serves the connection until it ends. The transport stays the caller's, who closes it. `refusal` is NULL, or why the

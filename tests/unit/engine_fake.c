@@ -61,9 +61,9 @@ void engine_session_close(struct engine_session *s)
     free(s);
 }
 
-void engine_session_reset(struct engine_session *s)
+void engine_session_reset(struct engine_session *s, bool keep_transaction)
 {
-    s->transaction = 0;
+    s->transaction = keep_transaction ? s->transaction : 0;
 }
 
 const char *engine_session_database(const struct engine_session *s)
@@ -81,11 +81,16 @@ uint64_t engine_session_transaction(const struct engine_session *s)
     return s->transaction;
 }
 
-static int fail(struct engine_session *s, int number, const char *text)
+static int fail_with(struct engine_session *s, int number, int severity, const char *text)
 {
-    const struct engine_message m = {.number = number, .severity = 16, .state = 1, .line = 1, .text = text};
+    const struct engine_message m = {.number = number, .severity = severity, .state = 1, .line = 1, .text = text};
     const struct engine_done done = {.error = true};
     return s->sink.message(s->sink.arg, &m) != 0 || s->sink.done(s->sink.arg, &done) != 0 ? -1 : 0;
+}
+
+static int fail(struct engine_session *s, int number, const char *text)
+{
+    return fail_with(s, number, 16, text);
 }
 
 static int finish(struct engine_session *s, uint64_t count, uint16_t command)
@@ -202,6 +207,9 @@ int engine_batch(struct engine_session *s, const char *sql, size_t len)
     }
     if (strncmp(text, "text ", 5) == 0) {
         return select_text(s, number(text + 5));
+    }
+    if (strncmp(text, "fail badly", 10) == 0) {
+        return fail_with(s, 9001, 21, "The log is not available.");
     }
     if (strncmp(text, "fail", 4) == 0) {
         return fail(s, 208, "Invalid object name 'fail'.");

@@ -9,6 +9,7 @@
  *   rows N          N rows of one INT
  *   text N          one NVARCHAR(MAX) of N letters
  *   fail            error 208
+ *   fail badly      error 9001, of severity 21
  *   hang            until it is cancelled
  *   use X           a change of database
  *   print X         a message

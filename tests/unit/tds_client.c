@@ -18,12 +18,29 @@
 static void *session_main(void *arg)
 {
     struct client *c = arg;
-    struct session_settings settings = {.engine = c->engine, .watch = c->watch, .user = CLIENT_USER, .password = CLIENT_PASSWORD};
+    struct session_settings settings = {.engine = c->engine, .watch = c->watch, .user = CLIENT_USER, .password = CLIENT_PASSWORD,
+                                        .idle_timeout_s = c->idle_timeout_s};
     struct transport t;
     transport_init_socket(&t, c->server_fd);
     session_run(&settings, &t, c->refusal);
     shutdown(c->server_fd, SHUT_RDWR);
     return NULL;
+}
+
+static void start_session(struct client *c)
+{
+    int pair[2];
+    struct buf error;
+    c->packet_size = PACKET_SIZE_DEFAULT;
+    c->dialect.version = DIALECT_74;
+    buf_init(&error, 1024);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    c->fd = pair[0];
+    c->server_fd = pair[1];
+    assert_int_equal(engine_open("", false, &c->engine, &error), 0);
+    assert_int_equal(watch_start(&c->watch), 0);
+    assert_int_equal(pthread_create(&c->thread, NULL, session_main, c), 0);
+    buf_clear(&error);
 }
 
 void client_open(struct client *c)
@@ -33,17 +50,14 @@ void client_open(struct client *c)
 
 void client_open_refused(struct client *c, const char *refusal)
 {
-    int pair[2];
-    struct buf error;
-    *c = (struct client){.packet_size = PACKET_SIZE_DEFAULT, .dialect = {.version = DIALECT_74}, .refusal = refusal};
-    buf_init(&error, 1024);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    c->fd = pair[0];
-    c->server_fd = pair[1];
-    assert_int_equal(engine_open("", false, &c->engine, &error), 0);
-    assert_int_equal(watch_start(&c->watch), 0);
-    assert_int_equal(pthread_create(&c->thread, NULL, session_main, c), 0);
-    buf_clear(&error);
+    *c = (struct client){.refusal = refusal};
+    start_session(c);
+}
+
+void client_open_idle(struct client *c, int idle_timeout_s)
+{
+    *c = (struct client){.idle_timeout_s = idle_timeout_s};
+    start_session(c);
 }
 
 void client_close(struct client *c)

@@ -24,10 +24,13 @@ struct client {
     pthread_t thread;
     int server_fd;
     const char *refusal;
+    int idle_timeout_s;
 };
 
 /* Starts a session on the double of the engine. */
 void client_open(struct client *c);
+/* The same, for a session that gives idle clients up. */
+void client_open_idle(struct client *c, int idle_timeout_s);
 /* The same, for a session that refuses the login. */
 void client_open_refused(struct client *c, const char *refusal);
 /* Closes the connection and waits for the session to end. */

@@ -546,7 +546,7 @@ static void transaction_requests(void **state)
     buf_append(&request, "\x09\0\x04s\0p\0", 7); /* save, "sp" */
     expect(&c, PACKET_TRANSACTION, 0, "DONE 00 00 0\n");
     client_put_headers(&request);
-    buf_append(&request, "\x07\0\0\x01\0\0", 6); /* commit, and begin the next */
+    buf_append(&request, "\x07\0\0\x01\x04\x04n\0m\0", 10); /* commit, and begin the next */
     expect(&c, PACKET_TRANSACTION, 0,
            "ENVCHANGE 9 0x 0x0807060504030201\nDONE 01 00 0\nENVCHANGE 8 0x0807060504030201 0x\nDONE 00 00 0\n");
     client_put_headers(&request);
@@ -561,6 +561,11 @@ static void transaction_requests(void **state)
     expect(&c, PACKET_TRANSACTION, 0,
            "ERROR 40510 severity 16 state 1 'Transaction Manager request 0 is not supported: there are no distributed transactions.' line "
            "1\nDONE 02 00 0\n");
+    client_put_headers(&request);
+    buf_append(&request, "\x05\0\x06\0", 4); /* no such isolation level */
+    expect(&c, PACKET_TRANSACTION, 0,
+           "ERROR 4002 severity 16 state 1 'The incoming tabular data stream (TDS) protocol stream is incorrect. The stream ended "
+           "unexpectedly.' line 1\nDONE 02 00 0\n");
     client_put_headers(&request);
     buf_append(&request, "\x05\0\x02\x40", 4); /* a name that is not there */
     expect(&c, PACKET_TRANSACTION, 0,
@@ -578,6 +583,66 @@ static void reset_comes_first(void **state)
     client_put_headers(&request);
     client_put_utf16(&request, "select 1");
     expect(&c, PACKET_BATCH, PACKET_RESET, "ENVCHANGE 18 0x 0x\nCOLUMNS INT ''\nROW 1\nDONE 10 c1 1\n");
+    client_close(&c);
+}
+
+static void a_reset_may_keep_the_transaction(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned reset;
+        const char *then; /* to a commit */
+    } rows[] = {
+        {PACKET_RESET_SKIP, "ENVCHANGE 9 0x 0x0807060504030201\nDONE 00 00 0\n"},
+        {PACKET_RESET, "ERROR 3902 severity 16 state 1 'The request has no corresponding BEGIN TRANSACTION.' line 1\nDONE 02 00 0\n"},
+        {PACKET_RESET | PACKET_RESET_SKIP, "ENVCHANGE 9 0x 0x0807060504030201\nDONE 00 00 0\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct client c;
+        client_open(&c);
+        client_log_in(&c, V74, true);
+        client_put_headers(&request);
+        buf_append(&request, "\x05\0\0\0", 4);
+        expect(&c, PACKET_TRANSACTION, 0, "ENVCHANGE 8 0x0807060504030201 0x\nDONE 00 00 0\n");
+        client_put_headers(&request);
+        client_put_utf16(&request, "select 1");
+        expect(&c, PACKET_BATCH, rows[i].reset, "ENVCHANGE 18 0x 0x\nCOLUMNS INT ''\nROW 1\nDONE 10 c1 1\n");
+        client_put_headers(&request);
+        buf_append(&request, "\x07\0\0\0", 4);
+        expect(&c, PACKET_TRANSACTION, 0, rows[i].then);
+        client_close(&c);
+    }
+}
+
+static void severe_errors_end_the_connection(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_log_in(&c, V74, true);
+    client_send_batch(&c, "fail badly");
+    buf_reset(&text);
+    client_read_text(&c, &text);
+    assert_string_equal(buf_text(&text), "ERROR 9001 severity 21 state 1 'The log is not available.' line 1\nDONE 02 00 0\n");
+    buf_reset(&text);
+    client_read_text(&c, &text);
+    assert_string_equal(buf_text(&text), "closed\n");
+    client_close(&c);
+}
+
+static void idle_clients_are_given_up(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open_idle(&c, 5);
+    client_log_in(&c, V74, true);
+    client_send_batch(&c, "select 1");
+    buf_reset(&text);
+    client_read_text(&c, &text);
+    assert_string_equal(buf_text(&text), "COLUMNS INT ''\nROW 1\nDONE 10 c1 1\n");
+    buf_reset(&text);
+    client_read_text(&c, &text);
+    assert_string_equal(buf_text(&text), "closed\n");
     client_close(&c);
 }
 
@@ -775,6 +840,9 @@ int main(void)
         cmocka_unit_test(several_calls_in_one_request),
         cmocka_unit_test(transaction_requests),
         cmocka_unit_test(reset_comes_first),
+        cmocka_unit_test(a_reset_may_keep_the_transaction),
+        cmocka_unit_test(severe_errors_end_the_connection),
+        cmocka_unit_test(idle_clients_are_given_up),
         cmocka_unit_test(attention_ends_a_request_and_is_answered_once),
         cmocka_unit_test(attention_gives_up_a_message_that_is_not_whole),
         cmocka_unit_test(ignored_messages_do_nothing),
