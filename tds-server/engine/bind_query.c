@@ -292,7 +292,7 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
     int result = -1;
     buf_init(&hidden, BINDER_MAX_SQL);
     if (tree->into.name.len > 0)
-        return binder_unsupported(b, "SELECT INTO");
+        return binder_unsupported(b, "INTO in a query that is part of another");
     enter(b, &body.scope);
     if (bind_from(b, tree->from, &body.from) < 0)
         goto out;

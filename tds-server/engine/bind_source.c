@@ -31,7 +31,7 @@ static const char *full_name(struct binder *b, const struct tsql_name *n)
     struct buf text;
     buf_init(&text, 1024);
     const struct tsql_text *parts[] = {&n->server, &n->database, &n->schema, &n->name};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = n->name.data && n->name.data[0] == '#' ? 3 : 0; i < 4; i++) {
         if (parts[i]->len > 0 || text.len > 0)
             buf_printf(&text, "%s%s", text.len > 0 ? "." : "", parts[i]->len > 0 ? parts[i]->data : "");
     }

@@ -6,30 +6,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-int catalogue_initialise(sqlite3 *db)
+int catalogue_initialise_in(sqlite3 *db, const char *schema)
 {
     static const char sql[] =
-        "CREATE TABLE sg_schema (schema_id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
-        "INSERT INTO sg_schema VALUES (1, 'dbo');"
+        "CREATE TABLE $sg_schema (schema_id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
+        "INSERT INTO $sg_schema VALUES (1, 'dbo');"
         /* type as in sys.objects: U, PK, UQ, C, D, F */
-        "CREATE TABLE sg_object (object_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, schema_id INT NOT NULL,"
+        "CREATE TABLE $sg_object (object_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, schema_id INT NOT NULL,"
         " parent_id INT NOT NULL, type TEXT NOT NULL, definition TEXT, column_id INT, system_named INT NOT NULL DEFAULT 0,"
         " create_date TEXT NOT NULL, modify_date TEXT NOT NULL);"
-        "INSERT INTO sqlite_sequence VALUES ('sg_object', 1000);"
-        "CREATE TABLE sg_column (object_id INT NOT NULL, column_id INT NOT NULL, position INT NOT NULL, name TEXT NOT NULL,"
+        "INSERT INTO $sqlite_sequence VALUES ('sg_object', 1000);"
+        "CREATE TABLE $sg_column (object_id INT NOT NULL, column_id INT NOT NULL, position INT NOT NULL, name TEXT NOT NULL,"
         " kind INT NOT NULL, length INT NOT NULL, precision INT NOT NULL, scale INT NOT NULL, collation INT NOT NULL,"
         " collation_name TEXT, nullable INT NOT NULL, identity INT NOT NULL DEFAULT 0, seed INT, increment INT, last INT,"
         " default_sql TEXT, PRIMARY KEY (object_id, column_id)) WITHOUT ROWID;"
-        "CREATE TABLE sg_index (object_id INT NOT NULL, index_id INT NOT NULL, name TEXT NOT NULL, kind INT NOT NULL,"
+        "CREATE TABLE $sg_index (object_id INT NOT NULL, index_id INT NOT NULL, name TEXT NOT NULL, kind INT NOT NULL,"
         " is_unique INT NOT NULL, is_rowid INT NOT NULL, clustered INT NOT NULL, filter TEXT,"
         " PRIMARY KEY (object_id, index_id)) WITHOUT ROWID;"
-        "CREATE TABLE sg_index_column (object_id INT NOT NULL, index_id INT NOT NULL, ordinal INT NOT NULL, column_id INT NOT NULL,"
+        "CREATE TABLE $sg_index_column (object_id INT NOT NULL, index_id INT NOT NULL, ordinal INT NOT NULL, column_id INT NOT NULL,"
         " descending INT NOT NULL, included INT NOT NULL DEFAULT 0, PRIMARY KEY (object_id, index_id, ordinal)) WITHOUT ROWID;"
-        "CREATE TABLE sg_foreign_key (object_id INT NOT NULL PRIMARY KEY, table_id INT NOT NULL, other_id INT NOT NULL,"
+        "CREATE TABLE $sg_foreign_key (object_id INT NOT NULL PRIMARY KEY, table_id INT NOT NULL, other_id INT NOT NULL,"
         " on_delete INT NOT NULL, on_update INT NOT NULL);"
-        "CREATE TABLE sg_foreign_key_column (object_id INT NOT NULL, ordinal INT NOT NULL, column_id INT NOT NULL,"
+        "CREATE TABLE $sg_foreign_key_column (object_id INT NOT NULL, ordinal INT NOT NULL, column_id INT NOT NULL,"
         " other_column_id INT NOT NULL, PRIMARY KEY (object_id, ordinal)) WITHOUT ROWID;";
-    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+    struct buf text;
+    buf_init(&text, sizeof sql * 2);
+    for (const char *p = sql; *p != '\0'; p++) {
+        if (*p == '$')
+            buf_printf(&text, "%s.", schema);
+        else
+            buf_append_char(&text, *p);
+    }
+    int rc = buf_status(&text) == 0 ? sqlite3_exec(db, buf_text(&text), NULL, NULL, NULL) : SQLITE_NOMEM;
+    buf_clear(&text);
+    return rc;
+}
+
+int catalogue_initialise(sqlite3 *db)
+{
+    return catalogue_initialise_in(db, "main");
 }
 
 /* ---- loading ---- */

@@ -100,6 +100,8 @@ struct catalogue {
 
 /* Makes the catalogue's tables in the database `main` of the connection, and the schema dbo. SQLite's result code. */
 int catalogue_initialise(sqlite3 *db);
+/* The same in an attached database. */
+int catalogue_initialise_in(sqlite3 *db, const char *schema);
 
 /* Reads the catalogue of the attached database d<id>. The caller releases it. SQLite's result code. */
 int catalogue_load(sqlite3 *db, int id, struct catalogue **out) __attribute__((warn_unused_result));

@@ -1,5 +1,7 @@
 #include "tds-server/engine/runtime.h"
 
+#include "common/collate.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -30,15 +32,15 @@ static void detach_dropped(struct engine_session *s)
 /* Makes room for one more; the attachment used least recently goes. */
 static int make_room(struct engine_session *s)
 {
-    if (s->attached_count < RUNTIME_MAX_ATTACHED)
+    if (s->attached_count < RUNTIME_MAX_ATTACHED + (s->temporary != NULL))
         return 0;
-    size_t oldest = RUNTIME_MAX_ATTACHED;
+    size_t oldest = s->attached_count;
     for (size_t i = 0; i < s->attached_count; i++) {
-        if (!s->attached[i].locked && s->attached[i].pins == 0 &&
-            (oldest == RUNTIME_MAX_ATTACHED || s->attached[i].used < s->attached[oldest].used))
+        if (!s->attached[i].locked && s->attached[i].pins == 0 && !s->attached[i].database->temporary &&
+            (oldest == s->attached_count || s->attached[i].used < s->attached[oldest].used))
             oldest = i;
     }
-    if (oldest == RUNTIME_MAX_ATTACHED || s->writing)
+    if (oldest == s->attached_count || s->writing)
         return fault_set(&s->fault, FAULT_UNSUPPORTED, "a transaction over more than eight databases");
     detach(s, oldest);
     return 0;
@@ -69,10 +71,70 @@ static bool is_current(const struct attachment *a)
     return a->catalogue && a->schema == a->database->schema;
 }
 
+/* ---- tempdb ---- */
+
+static bool has_catalogue(struct engine_session *s)
+{
+    return sqlite3_table_column_metadata(s->db, "d2", "sg_object", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* The session's tempdb, made when it is first named. A rollback takes back what the transaction made of it, its own tables
+ * included. */
+static int use_temporary(struct engine_session *s, struct attachment **out)
+{
+    struct attachment *a = NULL;
+    for (size_t i = 0; s->temporary && i < s->attached_count; i++) {
+        if (s->attached[i].database == s->temporary)
+            a = &s->attached[i];
+    }
+    if (!a) {
+        struct store_database *d = store_make_temporary(s->engine->store);
+        int rc = d ? store_attach(s->engine->store, s->db, d) : SQLITE_NOMEM;
+        if (rc != SQLITE_OK) {
+            store_free_temporary(d);
+            return runtime_sqlite_fault(s, rc);
+        }
+        s->temporary = d;
+        a = &s->attached[s->attached_count++];
+        *a = (struct attachment){.database = d};
+    }
+    if (!has_catalogue(s)) {
+        int rc = sqlite3_exec(s->db, "SAVEPOINT sg_tempdb", NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+            rc = catalogue_initialise_in(s->db, "d2");
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(s->db, "RELEASE sg_tempdb", NULL, NULL, NULL);
+        else
+            (void)sqlite3_exec(s->db, "ROLLBACK TO sg_tempdb; RELEASE sg_tempdb", NULL, NULL, NULL);
+        if (rc != SQLITE_OK)
+            return runtime_sqlite_fault(s, rc);
+        catalogue_release(a->catalogue);
+        a->catalogue = NULL;
+    }
+    a->used = ++s->clock;
+    *out = a;
+    return is_current(a) ? 0 : load(s, a, a->database->schema);
+}
+
+void connection_forget_temporary(struct engine_session *s)
+{
+    for (size_t i = 0; s->temporary && i < s->attached_count; i++) {
+        if (s->attached[i].database != s->temporary)
+            continue;
+        detach(s, i);
+        store_free_temporary(s->temporary);
+        s->temporary = NULL;
+    }
+}
+
+/* ---- any ---- */
+
 int connection_use(struct engine_session *s, const char *name, size_t len, struct attachment **out)
 {
     detach_dropped(s);
     struct store_database *d = s->current;
+    if (collate_name_equal(STORE_TEMPDB_NAME, strlen(STORE_TEMPDB_NAME), name, len))
+        return use_temporary(s, out);
     if (len > 0)
         d = store_pin(s->engine->store, name, len);
     if (!d)
@@ -132,4 +194,6 @@ void connection_close(struct engine_session *s)
     s->attached_count = 0;
     sqlite3_close_v2(s->db);
     s->db = NULL;
+    store_free_temporary(s->temporary);
+    s->temporary = NULL;
 }

@@ -459,14 +459,19 @@ int ddl_record_table(struct ddl *d, const struct new_table *t, int64_t id, const
     return ddl_record_foreign_keys(d, t, id);
 }
 
+static bool text_is_tempdb(struct tsql_text t)
+{
+    return collate_name_equal(STORE_TEMPDB_NAME, strlen(STORE_TEMPDB_NAME), t.data ? t.data : "", t.len);
+}
+
 int ddl_create_table(struct engine_session *s, const struct tsql_create_table *tree)
 {
     struct ddl d;
     struct new_table t;
     struct tsql_text none = {"", 0};
     int64_t id;
-    if (tree->table.name.data[0] == '#')
-        return fault_set(&s->fault, FAULT_UNSUPPORTED, "a temporary table");
+    if (tree->table.name.data[0] != '#' && text_is_tempdb(tree->table.database))
+        return fault_set(&s->fault, FAULT_UNSUPPORTED, "a table of tempdb whose name has no #");
     if (ddl_open(&d, s, &tree->table) < 0)
         return -1;
     int result = ddl_plan_table(&d, tree->table.name, NULL, tree->columns, tree->constraints, &t);

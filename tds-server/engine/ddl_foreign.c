@@ -81,6 +81,8 @@ int ddl_plan_foreign_key(struct ddl *d, struct new_table *t, const struct tsql_c
 {
     struct fault *f = &d->s->fault;
     struct new_foreign_key *k = &t->foreign_keys[t->foreign_key_count];
+    if (d->a->database->temporary)
+        return fault_set(f, FAULT_UNSUPPORTED, "a FOREIGN KEY of a temporary table");
     const char *name = tree->name.len > 0 ? tree->name.data : "FK";
     const struct tsql_text other = tree->references.name;
     *k = (struct new_foreign_key){.tree = tree};

@@ -333,6 +333,7 @@ void engine_session_reset(struct engine_session *s, bool keep_transaction)
         exec_free_batch(s->prepared);
         s->prepared = next;
     }
+    connection_forget_temporary(s);
     s->options = default_options;
     if (keep)
         s->options.isolation = isolation;

@@ -275,22 +275,6 @@ static int start_select(struct run *r, const struct tsql_statement *st, struct p
     }
 }
 
-static int run_select(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
-{
-    struct engine_session *s = r->session;
-    int64_t count = 0;
-    int more;
-    if (start_select(r, st, p, &more) < 0)
-        return -1;
-    int result = p->assigned ? assign_rows(r, p, more, &count) : send_rows(r, &p->query, more, &count);
-    sqlite3_reset(p->query.stmt);
-    s->rowcount = count;
-    done->command = COMMAND_SELECT;
-    done->has_count = !s->options.nocount && !p->assigned;
-    done->count = (uint64_t)count;
-    return result;
-}
-
 /* The table's database, before the plan is made: what the plan is made from must not change any more. */
 static struct tsql_text written_database(const struct tsql_statement *st)
 {
@@ -325,6 +309,27 @@ static int run_write(struct run *r, const struct tsql_statement *st, struct plan
     s->rowcount = result == 0 ? count : 0;
     done->has_count = !s->options.nocount && result == 0;
     done->count = (uint64_t)s->rowcount;
+    return result;
+}
+
+static int run_select(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
+{
+    struct engine_session *s = r->session;
+    int64_t count = 0;
+    int more;
+    if (exec_into(st)) {
+        int made = exec_select_into(r, st, done, run_write);
+        done->command = COMMAND_SELECT;
+        return made;
+    }
+    if (start_select(r, st, p, &more) < 0)
+        return -1;
+    int result = p->assigned ? assign_rows(r, p, more, &count) : send_rows(r, &p->query, more, &count);
+    sqlite3_reset(p->query.stmt);
+    s->rowcount = count;
+    done->command = COMMAND_SELECT;
+    done->has_count = !s->options.nocount && !p->assigned;
+    done->count = (uint64_t)count;
     return result;
 }
 

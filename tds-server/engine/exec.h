@@ -90,6 +90,13 @@ int exec_call(struct engine_session *s, const char *name, size_t len, struct eng
     __attribute__((warn_unused_result));
 int exec_execute(struct run *r, const struct tsql_exec *exec) __attribute__((warn_unused_result));
 
+/* exec_into.c: the table that a SELECT makes; NULL: none. */
+const struct tsql_name *exec_into(const struct tsql_statement *st);
+/* Runs such a SELECT; `insert` runs the INSERT that becomes of it. -1: the session's fault. */
+int exec_select_into(struct run *r, const struct tsql_statement *st, struct engine_done *done,
+                     int (*insert)(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done))
+    __attribute__((warn_unused_result));
+
 /* exec_raise.c: RAISERROR and THROW. -1: the error that they ask for is the session's fault; 0 when it only informed. */
 int exec_raise(struct run *r, const struct tsql_statement *st) __attribute__((warn_unused_result));
 

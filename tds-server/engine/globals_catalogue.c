@@ -100,8 +100,14 @@ static int find_table(struct engine_session *s, const struct value *name, struct
         const struct buf *table = &parts[n - 1];
         const struct buf *schema = n > 1 && parts[n - 2].len > 0 ? &parts[n - 2] : NULL;
         const struct buf *database = n > 2 ? &parts[n - 3] : NULL;
+        const char *named = database ? buf_text(database) : "";
+        if (buf_text(table)[0] == '#') {
+            /* A temporary table, whatever stands in front. */
+            named = STORE_TEMPDB_NAME;
+            schema = NULL;
+        }
         struct fault before = s->fault;
-        if (connection_use(s, database ? buf_text(database) : "", database ? database->len : 0, a) < 0) {
+        if (connection_use(s, named, strlen(named), a) < 0) {
             if (s->fault.number == 911)
                 s->fault = before;
             else

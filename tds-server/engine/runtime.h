@@ -92,8 +92,9 @@ struct engine_session {
     struct store_database *current; /* pinned */
     char home[RUNTIME_MAX_ABOUT];   /* the database of the login */
 
-    struct attachment attached[RUNTIME_MAX_ATTACHED];
+    struct attachment attached[RUNTIME_MAX_ATTACHED + 1]; /* tempdb comes on top */
     size_t attached_count;
+    struct store_database *temporary; /* tempdb, which is attached then; NULL until it is named */
     unsigned drops; /* the store's number when dropped databases were last let go */
     uint64_t clock;
 
@@ -134,6 +135,8 @@ int connection_use(struct engine_session *s, const char *name, size_t len, struc
 struct attachment *connection_reuse(struct engine_session *s, int id, uint64_t version);
 /* Loads the catalogue anew after a change of the schema in this transaction. */
 int connection_reload(struct engine_session *s, struct attachment *a) __attribute__((warn_unused_result));
+/* Drops the session's temporary tables; only outside of a transaction. */
+void connection_forget_temporary(struct engine_session *s);
 void connection_close(struct engine_session *s);
 
 /* ---- transactions (transaction.c) ---- */

@@ -78,6 +78,10 @@ int store_attach(struct store *s, sqlite3 *db, const struct store_database *d)
     if (rc != SQLITE_OK)
         return rc;
     char pragma[128];
+    if (d->temporary) {
+        snprintf(pragma, sizeof pragma, "PRAGMA d%d.synchronous=OFF; PRAGMA d%d.max_page_count=%d", d->id, d->id, STORE_MAX_TEMPDB_PAGES);
+        return run(db, pragma);
+    }
     snprintf(pragma, sizeof pragma, "PRAGMA d%d.journal_mode=WAL", d->id);
     rc = run(db, pragma);
     /* In a transaction the level cannot be set, but only looked at: it is FULL unless SQLite was built otherwise. */
@@ -136,6 +140,21 @@ static struct store_database *make_database(struct store *s, int id, const char 
     }
     snprintf(d->path, path_len, "%s/%s", s->folder, file);
     return d;
+}
+
+struct store_database *store_make_temporary(struct store *s)
+{
+    struct store_database *d = make_database(s, STORE_TEMPDB, STORE_TEMPDB_NAME, strlen(STORE_TEMPDB_NAME), "");
+    if (d) {
+        d->path[0] = '\0'; /* what SQLite takes for a temporary file of its own */
+        d->temporary = true;
+    }
+    return d;
+}
+
+void store_free_temporary(struct store_database *d)
+{
+    free_database(d);
 }
 
 /* "SchoolDBGO-7.db": letters, digits and _ of the name. */
@@ -294,7 +313,7 @@ int store_create(struct store *s, const char *name, size_t len, int (*initialise
     text[len] = '\0';
     pthread_mutex_lock(&s->ddl);
     int id = 0, rc = SQLITE_OK;
-    if (store_find_id(s, name, len) != 0) {
+    if (store_find_id(s, name, len) != 0 || collate_name_equal(STORE_TEMPDB_NAME, strlen(STORE_TEMPDB_NAME), name, len)) {
         fault_set(f, 1801, text);
         goto out;
     }

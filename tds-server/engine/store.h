@@ -25,6 +25,9 @@
 #include <stdint.h>
 
 #define STORE_MASTER 1                /* master's number */
+#define STORE_TEMPDB 2                /* the number of a session's own tempdb */
+#define STORE_TEMPDB_NAME "tempdb"
+#define STORE_MAX_TEMPDB_PAGES 1048576 /* of 4 KiB: 4 GiB a session */
 #define STORE_MAX_DATABASES 4096
 #define STORE_MAX_NAME 512            /* bytes of a database's name */
 
@@ -45,6 +48,7 @@ struct store_database {
     char *path;
     atomic_uint schema;            /* changes with every committed change of the schema */
     atomic_bool dropped;
+    bool temporary;                /* tempdb of one session: known to nobody else, in a file that SQLite removes */
     struct commit_queue commits;
     unsigned pins;                 /* sessions that use it now; guarded by the store's mutex */
     struct store_writer *owner;    /* the session whose transaction may write; guarded by the store's mutex */
@@ -62,6 +66,11 @@ struct store_database *store_pin(struct store *s, const char *name, size_t len);
 /* Pins a database that is known already; false when it was dropped meanwhile. */
 bool store_pin_again(struct store *s, struct store_database *d);
 void store_unpin(struct store *s, struct store_database *d);
+
+/* A tempdb for one session, not in the list; its file is made when it is attached, and goes when it is detached. NULL when
+ * memory ran out. store_free_temporary frees it, once it is detached; NULL is accepted. */
+struct store_database *store_make_temporary(struct store *s);
+void store_free_temporary(struct store_database *d);
 
 /* The number or name of a database; 0 or NULL when there is none. The name lives as long as the store. */
 int store_find_id(struct store *s, const char *name, size_t len);

@@ -145,6 +145,8 @@ static int settle(struct engine_session *s, struct attachment *a)
 {
     uint64_t number = a->seen;
     a->seen = 0;
+    if (a->database->temporary)
+        return 0; /* nobody waits for it to last */
     if (commit_wait(&a->database->commits, number, s->db, a->database->id) == 0)
         return 0;
     fault_clear(&s->fault);
@@ -186,12 +188,12 @@ static int commit(struct engine_session *s)
         return 0;
     bool durable = store_durable(s->engine->store);
     for (size_t i = 0; i < s->attached_count && durable; i++) {
-        if (s->attached[i].locked)
+        if (s->attached[i].locked && !s->attached[i].database->temporary)
             commit_announce(&s->attached[i].database->commits);
     }
     int rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
     for (size_t i = 0; i < s->attached_count && durable; i++) {
-        if (s->attached[i].locked)
+        if (s->attached[i].locked && !s->attached[i].database->temporary)
             commit_written(&s->attached[i].database->commits);
     }
     if (rc == SQLITE_OK) {

@@ -571,8 +571,10 @@ static struct tsql_statement *parse_statement(struct tsql_parser *p, bool first)
     if (s == NULL)
         return NULL;
     s->line = p->token.line;
+    p->max_recursion = -1;
     if (parse_statement_body(p, s, first) != 0)
         return NULL;
+    s->max_recursion = p->max_recursion;
     p->statement_ended = false;
     return p->failed ? NULL : s;
 }

@@ -238,6 +238,13 @@ int tsql_parse_object_name(struct tsql_parser *p, struct tsql_name *out)
         out->database = parts[count - 3];
     if (count > 3)
         out->server = parts[count - 4];
+    if (out->name.len > 1 && out->name.data[0] == '#' && out->name.data[1] == '#')
+        return tsql_refuse_clause(p, "global temporary table");
+    /* A name with # is tempdb's, whatever database is written in front. */
+    if (out->name.len > 0 && out->name.data[0] == '#') {
+        out->server = out->schema = (struct tsql_text){"", 0};
+        out->database = (struct tsql_text){"tempdb", strlen("tempdb")};
+    }
     return 0;
 }
 

@@ -24,6 +24,7 @@ struct tsql_parser {
     bool statement_ended; /* the current statement follows a semicolon, or nothing */
     int depth;            /* productions that are nested now */
     int tables;           /* of the query under way */
+    int max_recursion;    /* of the statement under way: OPTION (MAXRECURSION n); -1 without */
 };
 
 /* ── tsql_parser.c: steps ── */

@@ -39,7 +39,7 @@ struct tsql_word {
     bool descending; /* of a key's columns: DESC was written */
 };
 
-/* [[[server.]database.]schema.]name; `db..t` leaves schema empty. */
+/* [[[server.]database.]schema.]name; `db..t` leaves schema empty. #name comes as tempdb..#name. */
 struct tsql_name {
     struct tsql_text server, database, schema, name;
     int line;
@@ -519,6 +519,7 @@ struct tsql_statement {
     struct tsql_statement *next;
     enum tsql_statement_kind kind;
     int line; /* of its first word, 1 for the batch's first line */
+    int max_recursion; /* OPTION (MAXRECURSION n); -1 without */
     union {
         struct tsql_query *select;
         struct tsql_insert *insert;

@@ -59,6 +59,7 @@ static const struct fault_row fault_rows[] = {
     {189, 15, 1, FAULT_ENDS_BATCH, "The %s function requires %d to %d arguments."},
     {191, 15, 1, FAULT_ENDS_BATCH,
      "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries."},
+    {194, 15, 1, FAULT_ENDS_BATCH, "A SELECT INTO statement cannot contain a SELECT statement that assigns values to a variable."},
     {195, 15, 10, FAULT_ENDS_BATCH, "'%s' is not a recognized %s."},
     {201, 16, 4, FAULT_ENDS_BATCH, "Procedure or function '%s' expects parameter '%s', which was not supplied."},
     {205, 16, 1, FAULT_ENDS_BATCH,

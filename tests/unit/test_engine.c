@@ -3,6 +3,7 @@
  *
  *     @p1 NVARCHAR(20) Ali        parameters, each a name, a type and a value (NULL for null)
  *     @session 2                  the session that runs the block, by a number; made when it is first named
+ *     @reset                      resets it first, as a connection that is taken from a pool
  *     SELECT name FROM t WHERE id = 1;
  *     ---
  *     : name NVARCHAR(20)         columns and their types; ? behind what may be null
@@ -217,6 +218,8 @@ static void run_script(const char *text, struct buf *actual)
             buf_append_char(actual, '\n');
             if (strncmp(p, "@session ", 9) == 0)
                 s.session = atoi(p + 9) % MAX_SESSIONS;
+            else if (len == 6 && strncmp(p, "@reset", 6) == 0)
+                engine_session_reset(session(&s));
             else if (*p == '@')
                 read_param(&s, p, len);
             else if (*p != '#') {

@@ -200,7 +200,7 @@ static void queries_are_read(void **state)
         {"(SELECT 1 UNION SELECT 2) INTERSECT (SELECT 3)", "(SELECT 1 UNION SELECT 2) INTERSECT SELECT 3"},
         {"WITH x (a) AS (SELECT 1), y AS (SELECT 2 AS b) SELECT * FROM x, y",
          "WITH [x] ([a]) AS (SELECT 1), [y] AS (SELECT 2 AS [b]) SELECT * FROM [x], [y]"},
-        {"SELECT * INTO #t FROM a", "SELECT * INTO [#t] FROM [a]"},
+        {"SELECT * INTO #t FROM a", "SELECT * INTO [tempdb]..[#t] FROM [a]"},
         {"SELECT [a]]b], \"c\"\"d\", größe, _x, a1$#@ FROM [select]", "SELECT [a]]b], [c\"d], [größe], [_x], [a1$#@] FROM [select]"},
         {"SELECT value, name, type, date FROM t", "SELECT [value], [name], [type], [date] FROM [t]"},
     };
@@ -254,7 +254,7 @@ static void changes_of_the_schema_are_read(void **state)
         {"CREATE UNIQUE NONCLUSTERED INDEX i ON t (a DESC, b) INCLUDE (c) WHERE a IS NOT NULL WITH (ONLINE = ON)",
          "CREATE UNIQUE INDEX [i] ON [t] ([a] DESC, [b]) INCLUDE ([c]) WHERE [a] IS NOT NULL"},
         {"DROP INDEX i ON t, u.j", "DROP INDEX [i] ON [t], [j] ON [u]"},
-        {"CREATE TABLE #x (a int,)", "CREATE TABLE [#x] ([a] INT)"},
+        {"CREATE TABLE #x (a int,)", "CREATE TABLE [tempdb]..[#x] ([a] INT)"},
     };
     CHECK_ROWS(rows);
 }
