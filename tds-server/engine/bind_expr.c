@@ -302,6 +302,28 @@ int bind_meet(struct binder *b, struct bound *values, size_t count, struct bound
     return 0;
 }
 
+/* A literal that is whole, and a decimal only because it is beyond INT or ends in ".0", is an integer to one that it is
+ * compared with: so no column is converted, and an index on it serves. */
+static int compare_as_integer(struct binder *b, struct bound *e, const struct bound *other)
+{
+    if (!e->constant || e->null || typing_class(e->type.kind) != TYPE_DECIMAL || typing_class(other->type.kind) != TYPE_INTEGER)
+        return 0;
+    int128 whole = e->constant->decimal;
+    int scale = e->constant->type.scale;
+    for (; scale > 0 && whole % 10 == 0; scale--)
+        whole /= 10;
+    if (scale > 0 || whole > INT64_MAX || whole < INT64_MIN)
+        return 0;
+    struct value *v = arena_alloc(b->arena, sizeof *v);
+    if (!v)
+        return fault_set(b->fault, FAULT_MEMORY);
+    *v = (struct value){.type = typing_make(SQLTYPE_BIGINT), .integer = (int64_t)whole, .bytes = {"", 0}};
+    e->type = v->type;
+    e->constant = v;
+    e->sql = binder_constant(b, v);
+    return 0;
+}
+
 /* Brings the two sides of a comparison to one form. */
 static int meet_for_comparison(struct binder *b, struct bound *x, struct bound *y, const char *operation, struct bound *out)
 {
@@ -310,7 +332,7 @@ static int meet_for_comparison(struct binder *b, struct bound *x, struct bound *
         x->type = y->type;
     if (y->null)
         y->type = x->type;
-    if (typing_common(&x->type, &y->type, &common, b->fault) < 0)
+    if (compare_as_integer(b, x, y) < 0 || compare_as_integer(b, y, x) < 0 || typing_common(&x->type, &y->type, &common, b->fault) < 0)
         return -1;
     enum type_class cx = typing_class(x->type.kind), cy = typing_class(y->type.kind);
     bool native = (cx <= TYPE_BIT || cx == TYPE_FLOAT) && (cy <= TYPE_BIT || cy == TYPE_FLOAT);

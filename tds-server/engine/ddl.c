@@ -346,8 +346,12 @@ static bool is_rowid(const struct new_table *t, size_t column)
 
 void ddl_write_column(const struct new_column *c, struct buf *sql)
 {
+    enum type_class class = typing_class(c->def->type.type.kind);
     buf_printf(sql, "c%d", c->id);
-    if (typing_class(c->def->type.type.kind) == TYPE_STRING)
+    /* The row number is an INTEGER to SQLite, which compares one by the index of a column that is declared so, too. */
+    if (class == TYPE_INTEGER)
+        buf_append_text(sql, " INTEGER");
+    else if (class == TYPE_STRING)
         buf_printf(sql, " COLLATE %s", functions_collation[c->collation]);
     else if (c->def->type.type.kind == SQLTYPE_DATETIMEOFFSET)
         buf_append_text(sql, " COLLATE " FUNCTIONS_COLLATION_OFFSET);
@@ -361,7 +365,7 @@ static int create_sqlite_table(struct ddl *d, const struct new_table *t, int64_t
     for (size_t i = 0; i < t->column_count; i++) {
         buf_append_text(&sql, i > 0 ? ", " : "");
         ddl_write_column(&t->columns[i], &sql);
-        buf_append_text(&sql, is_rowid(t, i) ? " INTEGER PRIMARY KEY" : "");
+        buf_append_text(&sql, is_rowid(t, i) ? " PRIMARY KEY" : "");
     }
     ddl_write_foreign_keys(t, id, &sql);
     buf_append_char(&sql, ')');
