@@ -219,7 +219,7 @@ static void run_script(const char *text, struct buf *actual)
             if (strncmp(p, "@session ", 9) == 0)
                 s.session = atoi(p + 9) % MAX_SESSIONS;
             else if (len == 6 && strncmp(p, "@reset", 6) == 0)
-                engine_session_reset(session(&s));
+                engine_session_reset(session(&s), false);
             else if (*p == '@')
                 read_param(&s, p, len);
             else if (*p != '#') {
