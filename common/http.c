@@ -3,6 +3,7 @@
 #include "common/http.h"
 
 #include "common/log.h"
+#include "common/utf8.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -18,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +45,8 @@ struct http {
     struct buf body;
     struct buf headers; /* those that the handler added */
     struct json_object *tree;
+    uint64_t body_read; /* by http_body_read */
+    bool body_streamed;
     char request_id[HTTP_REQUEST_ID_MAX + 1];
 };
 
@@ -153,6 +157,8 @@ static void open_request(struct http *h)
 
     h->state = STATE_OPEN;
     h->status = 0;
+    h->body_read = 0;
+    h->body_streamed = false;
     h->started_us = now_us();
     h->method = method != NULL ? method : "";
     if (uri == NULL)
@@ -165,8 +171,8 @@ static void open_request(struct http *h)
     choose_request_id(h);
 }
 
-/* Is `type`, up to its parameters, JSON: application/json, text/json or anything/…+json, in UTF-8? */
-static bool is_json_type(const char *type)
+/* The length of a Content-Type's name without its parameters; 0 when its charset is another than UTF-8. */
+static size_t type_length(const char *type)
 {
     size_t len = strcspn(type, ";");
     const char *charset = strcasestr(type + len, "charset=");
@@ -178,29 +184,44 @@ static bool is_json_type(const char *type)
         if (*charset == '"')
             charset++;
         if (strncasecmp(charset, "utf-8", 5) != 0 && strncasecmp(charset, "utf8", 4) != 0)
-            return false;
+            return 0;
     }
-    if (len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0)
-        return true;
-    if (len == strlen("text/json") && strncasecmp(type, "text/json", len) == 0)
-        return true;
-    return len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0;
+    return len;
 }
 
-static int read_body(struct http *h, struct err *e)
+static bool is_type(const char *type, size_t len, const char *name)
+{
+    return len == strlen(name) && strncasecmp(type, name, len) == 0;
+}
+
+/* application/json, text/json or anything/…+json, in UTF-8 */
+static bool is_json_type(const char *type)
+{
+    size_t len = type_length(type);
+
+    return is_type(type, len, "application/json") || is_type(type, len, "text/json")
+           || (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
+}
+
+bool http_has_type(const struct http *h, const char *name)
 {
     const char *type = http_header(h, "Content-Type");
+    return type != NULL && is_type(type, type_length(type), name);
+}
+
+static unsigned long long content_length(const struct http *h)
+{
     const char *length = http_header(h, "Content-Length");
-    unsigned long long expected = length != NULL ? strtoull(length, NULL, 10) : 0;
+    return length != NULL ? strtoull(length, NULL, 10) : 0;
+}
+
+int http_body_text(struct http *h, const char **text, size_t *len, struct err *e)
+{
+    unsigned long long expected = content_length(h);
     int got;
 
-    if (type != NULL && *type != '\0' && !is_json_type(type))
-        return err_set(e, ERR_NOT_JSON, "Content-Type: the body must be application/json in UTF-8");
     if (expected > h->app->max_body)
         return err_set(e, ERR_BODY_TOO_LARGE, "body: %llu bytes, at most %zu are taken", expected, h->app->max_body);
-    if (expected == 0)
-        return err_set(e, ERR_BAD_JSON, "body: empty, a JSON object was expected at byte 0");
-
     char *into = buf_reserve(&h->body, (size_t)expected);
     if (into == NULL)
         return err_set(e, ERR_INTERNAL, "body: out of memory");
@@ -208,16 +229,115 @@ static int read_body(struct http *h, struct err *e)
     if (got < 0 || (unsigned long long)got != expected)
         return err_set(e, ERR_BAD_REQUEST, "body: ended after %d of %llu bytes", got, expected);
     buf_commit(&h->body, (size_t)expected);
+    *text = buf_text(&h->body);
+    *len = h->body.len;
     return 0;
+}
+
+/* A time limit for each wait of libfcgi's for more of the body. */
+static void limit_waits(struct http *h, int ms)
+{
+    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    (void)setsockopt(h->fcgi->ipcFd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+int http_body_read(struct http *h, void *to, size_t size, int idle_ms, size_t *got, struct err *e)
+{
+    unsigned long long left = content_length(h) - h->body_read;
+    int wanted = left < size ? (int)left : (int)size;
+
+    if (!h->body_streamed)
+        limit_waits(h, idle_ms);
+    h->body_streamed = true;
+    *got = 0;
+    if (wanted == 0)
+        return 0;
+    int n = FCGX_GetStr(to, wanted, h->fcgi->in);
+    if (n == wanted) {
+        h->body_read += (unsigned)n;
+        *got = (size_t)n;
+        return 0;
+    }
+    int failure = FCGX_GetError(h->fcgi->in);
+    if (failure == EAGAIN || failure == EWOULDBLOCK)
+        return err_set(e, ERR_DEADLINE_EXCEEDED, "body: nothing came for %d ms", idle_ms);
+    return err_set(e, ERR_BAD_REQUEST, "body: the client went away before its end");
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Appends one name or value of a query, decoded, as a JSON string. -1 for a broken escape, or what is no UTF-8. */
+static int append_decoded(const char *text, size_t len, struct buf *out)
+{
+    struct buf plain;
+    int rc = 0;
+
+    buf_init(&plain, PATH_MAX_BYTES);
+    for (size_t i = 0; rc == 0 && i < len; i++) {
+        if (text[i] != '%') {
+            buf_append_char(&plain, text[i] == '+' ? ' ' : text[i]);
+            continue;
+        }
+        int high = len - i > 2 ? hex_value(text[i + 1]) : -1, low = high >= 0 ? hex_value(text[i + 2]) : -1;
+        if (low < 0)
+            rc = -1;
+        else
+            buf_append_char(&plain, (char)(high << 4 | low));
+        i += 2;
+    }
+    if (rc == 0 && !utf8_measure(buf_text(&plain), plain.len, NULL, NULL))
+        rc = -1;
+    json_write_string(out, buf_text(&plain), plain.len);
+    buf_clear(&plain);
+    return rc;
+}
+
+int http_query_object(struct http *h, struct json_object **out, struct err *e)
+{
+    struct buf json;
+    int rc = 0;
+
+    buf_init(&json, 8 * PATH_MAX_BYTES);
+    buf_append_char(&json, '{');
+    for (const char *p = h->query; rc == 0 && *p != '\0';) {
+        size_t len = strcspn(p, "&");
+        size_t name = strcspn(p, "=&");
+        if (json.len > 1)
+            buf_append_char(&json, ',');
+        rc = append_decoded(p, name, &json);
+        buf_append_char(&json, ':');
+        if (rc == 0)
+            rc = name < len ? append_decoded(p + name + 1, len - name - 1, &json) : append_decoded("", 0, &json);
+        p += len;
+        p += *p == '&' ? 1 : 0;
+    }
+    buf_append_char(&json, '}');
+    if (rc != 0)
+        err_set(e, ERR_BAD_FIELD, "query: UTF-8 is expected, with two hexadecimal digits behind each %%");
+    else if (buf_status(&json) != 0)
+        rc = err_set(e, ERR_INTERNAL, "query: too long, or out of memory");
+    else if ((rc = json_read(buf_text(&json), json.len, &h->tree, e)) != 0)
+        err_prefix(e, "query");
+    *out = h->tree;
+    buf_clear(&json);
+    return rc;
 }
 
 int http_body(struct http *h, struct json_object **body, const char **text, size_t *len, struct err *e)
 {
-    if (read_body(h, e) != 0)
-        return -1;
-    *text = buf_text(&h->body);
-    *len = h->body.len;
-    if (json_read(*text, *len, &h->tree, e) != 0)
+    const char *type = http_header(h, "Content-Type");
+
+    if (type != NULL && *type != '\0' && !is_json_type(type))
+        return err_set(e, ERR_NOT_JSON, "Content-Type: the body must be application/json in UTF-8");
+    if (content_length(h) == 0)
+        return err_set(e, ERR_BAD_JSON, "body: empty, a JSON object was expected at byte 0");
+    if (http_body_text(h, text, len, e) != 0 || json_read(*text, *len, &h->tree, e) != 0)
         return -1;
     *body = h->tree;
     return 0;
@@ -439,13 +559,21 @@ static void serve_request(struct http *h, void *thread)
 }
 
 /* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
- * cost lighttpd the answer. lighttpd has limited the length already. */
+ * cost lighttpd the answer. lighttpd has limited the length already, unless the body is streamed: then the answer goes out
+ * first, and a client that does not stop sending on it is listened to for a while only. */
 static void drain_body(struct http *h)
 {
-    char scrap[4096];
+    char scrap[16384];
+    int64_t until = now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
 
-    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap))
-        continue;
+    if (h->body_streamed) {
+        (void)FCGX_FFlush(h->fcgi->out);
+        limit_waits(h, HTTP_DRAIN_IDLE_MS);
+    }
+    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap)) {
+        if (h->body_streamed && now_us() > until)
+            break;
+    }
 }
 
 /* Waits until lighttpd has read what was sent, and has had the time to pass it on. */

@@ -17,6 +17,8 @@
 #include <stdint.h>
 
 #define HTTP_REQUEST_ID_MAX 64 /* characters that a client's own X-Request-Id may have: [A-Za-z0-9._-] */
+#define HTTP_DRAIN_MS 30000    /* how long a client that was answered early may still send its body */
+#define HTTP_DRAIN_IDLE_MS 2000 /* and how long it may pause then */
 #define HTTP_STOP_MS 10000     /* how long requests under way may still take once the program is told to stop */
 
 struct http; /* one exchange; lives for one call of a handler */
@@ -57,6 +59,22 @@ int64_t http_started_us(const struct http *h); /* CLOCK_MONOTONIC when the reque
 /* Reads the body (once) as the contract wants it: a Content-Type other than JSON is ERR_NOT_JSON, too long is
  * ERR_BODY_TOO_LARGE, then json_read's errors. *text is the raw body; it and *body live as long as `h`. */
 int http_body(struct http *h, struct json_object **body, const char **text, size_t *len, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* Is the Content-Type this one ("application/x-ndjson"), in UTF-8? */
+bool http_has_type(const struct http *h, const char *type);
+
+/* The query's members as an object of strings, percent-decoded ('+' is a space); {} for none. ERR_BAD_FIELD for a broken
+ * escape or invalid UTF-8, ERR_BAD_JSON for a member that is given twice or a NUL in a name. Instead of http_body; lives as long as `h`. */
+int http_query_object(struct http *h, struct json_object **out, struct err *e) __attribute__((warn_unused_result));
+
+/* Reads the whole body (once), of any type, up to the program's max_body. *text lives as long as `h`. */
+int http_body_text(struct http *h, const char **text, size_t *len, struct err *e) __attribute__((warn_unused_result));
+
+/* Reads the body piece by piece, without a limit: *got is `size`, or less at its end, then 0. A client that sends nothing for
+ * `idle_ms` is ERR_DEADLINE_EXCEEDED, one that went away ERR_BAD_REQUEST. For memory to stay bounded, lighttpd must stream
+ * such requests (server.stream-request-body = 2). What an early answer leaves unread is read and thrown away, for HTTP_DRAIN_MS. */
+int http_body_read(struct http *h, void *to, size_t size, int idle_ms, size_t *got, struct err *e)
     __attribute__((warn_unused_result));
 
 /* Adds a header to the answer; before http_reply, http_fail or http_begin. `value` is copied; CR and LF end it. */

@@ -86,6 +86,29 @@ struct json_slice {
 int json_slices(const char *text, size_t len, struct json_slice *slices, size_t count, struct err *e)
     __attribute__((warn_unused_result));
 
+/* The members of one object without a tree, for many objects one after the other: what was allocated for one serves the next. */
+struct json_field {
+    const char *name; /* NUL-terminated */
+    enum json_kind kind;
+    const char *text; /* a string's bytes; a number or a boolean as it was written; "" or raw text for the others */
+    size_t len;
+};
+struct json_name;
+struct json_fields {
+    struct json_field *items;
+    size_t count, room;
+    char *pool;
+    size_t pool_room;
+    struct json_name *names;
+    size_t name_room;
+};
+/* Reads one object as strictly as json_read does. Start with a zeroed struct. The fields live until the next call, and no
+ * longer than `text`. After a failure there is nothing to be read in `f`, but it may be used again. */
+int json_fields_read(struct json_fields *f, const char *text, size_t len, struct err *e) __attribute__((warn_unused_result));
+/* The same of a tree; the fields live as long as it does. */
+int json_fields_from(struct json_fields *f, const struct json_object *obj, struct err *e) __attribute__((warn_unused_result));
+void json_fields_clear(struct json_fields *f);
+
 /* Writers. A string is written with quotes; what JSON must escape is escaped, all else stays UTF-8 (malformed bytes become
  * U+FFFD). Doubles are written as ECMAScript does: 3, 0.1, 1e+21. */
 void json_write_string(struct buf *b, const char *text, size_t len);

@@ -20,14 +20,18 @@ struct scan {
     char *pool, *pool_next;
 
     /* A stack of the names of all objects that are open, the innermost's on top. */
-    struct name *names;
+    struct json_name *names;
     size_t name_count, name_room;
 
     struct json_slice *slices; /* of the outermost object's members */
     size_t slice_count;
+    struct json_fields *fields; /* where they are put, NULL for nowhere; pool and names are its then */
+    enum json_kind kind;        /* of the value that was scanned last */
+    const char *value;          /* its text: of a string without quotes and escapes, else as it stands */
+    size_t value_len;
 };
 
-struct name {
+struct json_name {
     char *text; /* in the pool, NUL-terminated */
     uint32_t hash;
     uint32_t offset; /* of its opening quote */
@@ -256,7 +260,7 @@ static const char *push_name(struct scan *s, struct piece name, size_t offset)
     }
     if (s->name_count == s->name_room) {
         size_t room = s->name_room ? s->name_room * 2 : 32;
-        struct name *names = realloc(s->names, room * sizeof *names);
+        struct json_name *names = realloc(s->names, room * sizeof *names);
         if (!names) {
             out_of_memory(s);
             return NULL;
@@ -268,13 +272,13 @@ static const char *push_name(struct scan *s, struct piece name, size_t offset)
     memmove(copy, name.text, name.len); /* a name with escapes is there already */
     copy[name.len] = '\0';
     s->pool_next += name.len + 1;
-    s->names[s->name_count++] = (struct name){copy, fnv1a_32(copy, name.len), (uint32_t)offset};
+    s->names[s->name_count++] = (struct json_name){copy, fnv1a_32(copy, name.len), (uint32_t)offset};
     return copy;
 }
 
 static int compare_names(const void *x, const void *y)
 {
-    const struct name *a = x, *b = y;
+    const struct json_name *a = x, *b = y;
     if (a->hash != b->hash) {
         return a->hash < b->hash ? -1 : 1;
     }
@@ -290,11 +294,11 @@ static int pop_names(struct scan *s, size_t base)
     if (count == 0) {
         return 0;
     }
-    struct name *names = s->names + base;
+    struct json_name *names = s->names + base;
     s->name_count = base;
     s->pool_next = names[0].text; /* their texts lie behind one another */
     qsort(names, count, sizeof *names, compare_names);
-    const struct name *first = NULL;
+    const struct json_name *first = NULL;
     for (size_t i = 1; i < count; i++) {
         bool equal = names[i].hash == names[i - 1].hash && strcmp(names[i].text, names[i - 1].text) == 0;
         if (equal && (!first || names[i].offset < first->offset)) {
@@ -338,6 +342,26 @@ static void keep_slice(struct scan *s, const char *name, const char *start)
     }
 }
 
+/* Adds the value that was scanned last. A string with escapes lies at pool_next: it is to stay there. */
+static int keep_field(struct scan *s, const char *name)
+{
+    struct json_fields *f = s->fields;
+    if (f->count == f->room) {
+        size_t room = f->room ? f->room * 2 : 16;
+        struct json_field *items = realloc(f->items, room * sizeof *items);
+        if (!items) {
+            return out_of_memory(s);
+        }
+        f->items = items;
+        f->room = room;
+    }
+    f->items[f->count++] = (struct json_field){.name = name, .kind = s->kind, .text = s->value, .len = s->value_len};
+    if (s->value == s->pool_next) {
+        s->pool_next += s->value_len;
+    }
+    return 0;
+}
+
 /* member = string name-separator value */
 static int scan_member(struct scan *s, struct json_object *obj)
 {
@@ -366,6 +390,9 @@ static int scan_member(struct scan *s, struct json_object *obj)
     }
     if (s->depth == 1) {
         keep_slice(s, key, start);
+        if (s->fields && keep_field(s, key)) {
+            return -1;
+        }
     }
     return !obj || json_build_member(obj, key, value) == 0 ? 0 : out_of_memory(s);
 }
@@ -438,33 +465,48 @@ static int scan_array(struct scan *s, struct json_object **out)
     return 0;
 }
 
+/* A literal, an object or an array keeps its text as it stands. */
+static int keep_raw(struct scan *s, enum json_kind kind, const char *start)
+{
+    s->kind = kind;
+    s->value = start;
+    s->value_len = (size_t)(s->p - start);
+    return 0;
+}
+
 /* value = false / null / true / object / array / number / string */
 static int scan_value(struct scan *s, struct json_object **out)
 {
+    const char *start = s->p;
     struct piece piece;
     bool integer;
     switch (s->p < s->end ? *s->p : '\0') {
     case '{':
-        return scan_object(s, out);
+        return scan_object(s, out) ? -1 : keep_raw(s, JSON_OBJECT, start);
     case '[':
-        return scan_array(s, out);
+        return scan_array(s, out) ? -1 : keep_raw(s, JSON_ARRAY, start);
     case '"':
         if (scan_string(s, &piece)) {
             return -1;
         }
+        s->kind = JSON_STRING;
+        s->value = piece.text;
+        s->value_len = piece.len;
         return s->build ? built(s, json_build_string(piece.text, piece.len), out) : 0;
     case 't':
         if (scan_literal(s, "true", "true")) {
             return -1;
         }
+        (void)keep_raw(s, JSON_BOOL, start);
         return s->build ? built(s, json_build_boolean(true), out) : 0;
     case 'f':
         if (scan_literal(s, "false", "false")) {
             return -1;
         }
+        (void)keep_raw(s, JSON_BOOL, start);
         return s->build ? built(s, json_build_boolean(false), out) : 0;
     case 'n':
-        return scan_literal(s, "null", "null");
+        return scan_literal(s, "null", "null") ? -1 : keep_raw(s, JSON_NULL, start);
     case '-':
     case '0':
     case '1':
@@ -479,10 +521,44 @@ static int scan_value(struct scan *s, struct json_object **out)
         if (scan_number(s, &piece, &integer)) {
             return -1;
         }
+        (void)keep_raw(s, JSON_NUMBER, start);
         return s->build ? build_number(s, piece, integer, out) : 0;
     default:
         return unexpected(s, "a value");
     }
+}
+
+/* A pool for a text of this length, and the stack of names: kept from text to text where fields are read. */
+static int take_room(struct scan *s, size_t len)
+{
+    struct json_fields *f = s->fields;
+    if (!f) {
+        s->pool = s->pool_next = malloc(len);
+        return s->pool ? 0 : -1;
+    }
+    if (f->pool_room < len) {
+        char *pool = realloc(f->pool, len);
+        if (!pool) {
+            return -1;
+        }
+        f->pool = pool;
+        f->pool_room = len;
+    }
+    s->pool = s->pool_next = f->pool;
+    s->names = f->names;
+    s->name_room = f->name_room;
+    return 0;
+}
+
+static void give_room(struct scan *s)
+{
+    if (s->fields) {
+        s->fields->names = s->names;
+        s->fields->name_room = s->name_room;
+        return;
+    }
+    free(s->names);
+    free(s->pool);
 }
 
 /* JSON-text = ws object ws */
@@ -499,8 +575,7 @@ static int scan_text(struct scan *s, const char *text, size_t len, struct json_o
     if (s->p == s->end) {
         return err_set(s->e, ERR_BAD_JSON, "body: empty; one JSON object is expected");
     }
-    s->pool = s->pool_next = malloc(len);
-    if (!s->pool) {
+    if (take_room(s, len)) {
         return out_of_memory(s);
     }
     if (!at(s, '{')) {
@@ -520,8 +595,7 @@ static int scan_text(struct scan *s, const char *text, size_t len, struct json_o
     rc = 0;
 out:
     json_free(root);
-    free(s->names);
-    free(s->pool);
+    give_room(s);
     return rc;
 }
 
@@ -543,3 +617,45 @@ int json_slices(const char *text, size_t len, struct json_slice *slices, size_t 
     return scan_text(&s, text, len, &none);
 }
 
+
+int json_fields_read(struct json_fields *f, const char *text, size_t len, struct err *e)
+{
+    struct scan s = {.e = e, .fields = f};
+    struct json_object *none = NULL;
+    f->count = 0;
+    return scan_text(&s, text, len, &none);
+}
+
+int json_fields_from(struct json_fields *f, const struct json_object *obj, struct err *e)
+{
+    struct scan s = {.e = e, .fields = f};
+    struct json_iter it = {0};
+    const char *name;
+    struct json_object *v;
+    f->count = 0;
+    while (json_next(obj, &it, &name, &v)) {
+        s.kind = json_kind(v);
+        s.value = "";
+        s.value_len = 0;
+        if (s.kind == JSON_STRING) {
+            s.value = json_string(v, &s.value_len);
+        } else if (s.kind == JSON_NUMBER) {
+            s.value = json_number(v, &s.value_len);
+        } else if (s.kind == JSON_BOOL) {
+            s.value = json_boolean(v) ? "true" : "false";
+            s.value_len = strlen(s.value);
+        }
+        if (keep_field(&s, name)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void json_fields_clear(struct json_fields *f)
+{
+    free(f->items);
+    free(f->pool);
+    free(f->names);
+    *f = (struct json_fields){0};
+}

@@ -121,6 +121,10 @@ void sqlvalue_clear(struct sqlvalue *v);
 int sqltype_convert(const struct sqltype *t, const char *column, const struct json_object *v, struct sqlvalue *out, struct err *e)
     __attribute__((warn_unused_result));
 
+/* The same for a member that json_fields_read found. */
+int sqltype_convert_field(const struct sqltype *t, const char *column, const struct json_field *v, struct sqlvalue *out,
+                          struct err *e) __attribute__((warn_unused_result));
+
 /* May a column of this type be a shard column? Integers, BIT, CHAR/VARCHAR/NCHAR/NVARCHAR(n), UNIQUEIDENTIFIER, DATE. */
 bool sqltype_can_shard(const struct sqltype *t);
 

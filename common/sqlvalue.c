@@ -465,6 +465,22 @@ int sqltype_convert(const struct sqltype *t, const char *column, const struct js
     return convert(t, v, out, e) < 0 ? err_prefix(e, "column '%s'", column) : 0;
 }
 
+int sqltype_convert_field(const struct sqltype *t, const char *column, const struct json_field *v, struct sqlvalue *out,
+                          struct err *e)
+{
+    int rc = 0;
+    if (v->kind == JSON_NULL) {
+        out->null = true;
+        buf_reset(&out->text);
+    } else if (v->kind == JSON_ARRAY || v->kind == JSON_OBJECT) {
+        const char *text = json_kind_name(v->kind);
+        rc = fail(t, MALFORMED, v->kind, text, strlen(text), e);
+    } else {
+        rc = sqlvalue_from_text(t, v->kind, v->text, v->len, out, e);
+    }
+    return rc < 0 ? err_prefix(e, "column '%s'", column) : 0;
+}
+
 /* Key texts. */
 
 bool sqltype_can_shard(const struct sqltype *t)

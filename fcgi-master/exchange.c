@@ -78,6 +78,7 @@ int exchange_open(struct exchange *x, struct http *h, void *thread)
     int ms = x->master->cluster->timeout_ms;
     if (read_timeout(x, &ms) != 0)
         return -1;
+    x->timeout_ms = ms;
     x->deadline_us = http_started_us(h) + (int64_t)ms * 1000;
     return 0;
 }
@@ -121,15 +122,33 @@ static bool in_list(const char *const *list, const char *name)
     return false;
 }
 
-int exchange_read_body(struct exchange *x, const char *const *members, bool write)
+static int check_key(struct exchange *x, bool write)
 {
     /* A client that relies on it must not be left to think that a repeat is safe. */
     if (write && http_header(x->h, "Idempotency-Key") != NULL)
         return err_set(&x->err, ERR_BAD_FIELD, "Idempotency-Key: not yet supported");
-    if (http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0 ||
-        json_check_members(x->body, members, &x->err) != 0 || read_db(x) != 0)
+    return 0;
+}
+
+static int read_members(struct exchange *x, const char *const *members)
+{
+    if (json_check_members(x->body, members, &x->err) != 0 || read_db(x) != 0)
         return -1;
     return in_list(members, "table") ? read_table(x) : 0;
+}
+
+int exchange_read_body(struct exchange *x, const char *const *members, bool write)
+{
+    if (check_key(x, write) != 0 || http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0)
+        return -1;
+    return read_members(x, members);
+}
+
+int exchange_read_query(struct exchange *x, const char *const *members, bool write)
+{
+    if (check_key(x, write) != 0 || http_query_object(x->h, &x->body, &x->err) != 0)
+        return -1;
+    return read_members(x, members);
 }
 
 void exchange_begin(struct exchange *x)
@@ -148,6 +167,7 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
         .path = q->path,
         .body = body,
         .len = len,
+        .type = q->type,
         .token = x->master->token,
         .request_id = http_request_id(x->h),
         .schema_tag = q->schema_tag,

@@ -32,6 +32,7 @@ struct master {
     pthread_mutex_t schema_lock; /* one change of schema at a time */
     atomic_size_t describer;     /* the worker that answered the last /describe: the first to be asked again */
     struct fanout_load load;
+    atomic_int streams; /* inserts of lines under way, each of which holds a thread for long */
     int64_t started_us;
 };
 
@@ -48,6 +49,7 @@ struct exchange {
     size_t len;
     const char *db;    /* the body's db_name */
     const char *table; /* the body's table, or NULL where the request has none */
+    int timeout_ms;     /* the request's whole time */
     int64_t deadline_us;
     struct merge_part *parts; /* one for each worker asked since exchange_begin */
     size_t part_count;
@@ -64,11 +66,15 @@ void exchange_close(struct exchange *x);
  * there. `write`: the request changes something. 0, or -1 with x->err set. */
 int exchange_read_body(struct exchange *x, const char *const *members, bool write) __attribute__((warn_unused_result));
 
+/* The same for a request whose body is no JSON object: the members are those of the URL's query. */
+int exchange_read_query(struct exchange *x, const char *const *members, bool write) __attribute__((warn_unused_result));
+
 /* What is asked of workers in one round. */
 struct exchange_question {
     const char *path;
     enum merge_kind kind;
     bool write;             /* a lost answer leaves the outcome unknown, and nothing is sent twice */
+    const char *type;       /* the bodies' Content-Type; NULL: application/json */
     const char *schema_tag; /* NULL for none */
     int64_t deadline_us;
 };

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define MAX_URL           512
+#define MAX_URL           1024 /* with a query of names, three bytes for each of theirs */
 #define MAX_SOCKET_PATH   108  /* of sockaddr_un */
 #define POLL_MS           1000 /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
 #define DEADLINE_SLACK_US 2000 /* libcurl counts in whole milliseconds */
@@ -230,7 +230,7 @@ static int add_headers(struct call *c, long remaining_ms)
     if (longer == NULL)
         return -1;
     c->headers = longer;
-    return add_header(c, "Content-Type", "application/json");
+    return add_header(c, "Content-Type", rq->type != NULL ? rq->type : "application/json");
 }
 
 /* Where the worker listens: its Unix socket while that exists, else its port. A first attempt that could not connect to

@@ -33,9 +33,10 @@ enum fanout_result {
 };
 
 struct fanout_request {
-    const char *path;       /* "/insert" */
+    const char *path;       /* "/insert", with its query */
     const char *body;       /* NULL: a GET. Borrowed until the run has ended. */
     size_t len;
+    const char *type;       /* the body's Content-Type; NULL: application/json */
     const char *token;      /* X-Master-Token, NULL for none */
     const char *request_id; /* X-Request-Id */
     const char *schema_tag; /* X-Shard-Schema, NULL for none */

@@ -6,9 +6,11 @@
 #include "fcgi-master/cursor.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/gather.h"
+#include "fcgi-master/ingest.h"
 #include "fcgi-master/plan.h"
 #include "fcgi-master/reduce.h"
 #include "fcgi-master/router.h"
+#include "fcgi-master/spread.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -33,7 +35,7 @@ struct statement {
     struct table *table;
     struct shardset shards;
     struct router_key key;    /* of an insert of one row */
-    struct buf *shard_bodies; /* of an insert whose rows go to several shards: one a shard, else NULL */
+    struct spread spread;     /* of an insert of an array */
     struct plan plan;         /* of a select over several shards, or none, or of a page */
     struct cursor_seal seal;  /* of a page */
 };
@@ -147,72 +149,10 @@ static int read_update(struct statement *s, struct err *e)
 
 /* From the table to the shards */
 
-/* Rows for several shards go in several transactions. What can be known of a bad row is looked at before the first. */
-static int check_rows(struct statement *s, struct err *e)
-{
-    for (size_t i = 0; i < json_array_length(s->data); i++) {
-        if (table_check_row(s->table, json_array_at(s->data, i), e) != 0)
-            return err_prefix(e, "data[%zu]", i);
-    }
-    return 0;
-}
-
 static int route_rows(struct statement *s, struct err *e)
 {
-    size_t shards = s->x.master->cluster->worker_count;
-    size_t count = json_array_length(s->data);
-    int rc = -1;
-    size_t *row_shards = calloc(count, sizeof *row_shards);
-    if (row_shards == NULL)
-        return err_set(e, ERR_INTERNAL, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        struct router_key key;
-        char name[32];
-        snprintf(name, sizeof name, "data[%zu]", i);
-        router_key_init(&key);
-        int routed = router_row(s->table, shards, json_array_at(s->data, i), name, s->shard_key, &key, e);
-        row_shards[i] = key.shard;
-        router_key_clear(&key);
-        if (routed != 0)
-            goto out;
-        shardset_add(&s->shards, row_shards[i]);
-    }
-    if (shardset_count(&s->shards) == 1) {
-        rc = 0; /* the client's own body will do */
-        goto out;
-    }
-    if (check_rows(s, e) != 0)
-        goto out;
-    s->shard_bodies = calloc(shards, sizeof *s->shard_bodies);
-    if (s->shard_bodies == NULL) {
-        err_set(e, ERR_INTERNAL, "out of memory");
-        goto out;
-    }
-    for (size_t i = 0; i < shards; i++)
-        buf_init(&s->shard_bodies[i], SIZE_MAX / 2); /* together about as long as the client's body */
-    for (size_t i = 0; i < count; i++) {
-        struct buf *b = &s->shard_bodies[row_shards[i]];
-        if (b->len == 0) {
-            buf_append_text(b, "{\"db_name\":");
-            json_write_text(b, s->x.db);
-            buf_append_text(b, ",\"table\":");
-            json_write_text(b, s->x.table);
-            buf_append_text(b, ",\"data\":[");
-        } else {
-            buf_append_char(b, ',');
-        }
-        json_write_value(b, json_array_at(s->data, i));
-    }
-    rc = 0;
-    for (size_t i = 0; i < shards; i++) {
-        if (s->shard_bodies[i].len > 0)
-            buf_append_text(&s->shard_bodies[i], "]}");
-        if (buf_status(&s->shard_bodies[i]) != 0)
-            rc = err_set(e, ERR_INTERNAL, "out of memory");
-    }
-out:
-    free(row_shards);
-    return rc;
+    const struct spread_target target = {.db = s->x.db, .table = s->x.table, .shard_key = s->shard_key};
+    return spread_rows(&s->spread, s->table, &target, s->data, s->x.master->cluster->worker_count, &s->shards, e);
 }
 
 static int route_insert(struct statement *s, struct err *e)
@@ -417,10 +357,7 @@ static const struct operation operations[] = {
 
 static void clear_route(struct statement *s)
 {
-    for (size_t i = 0; s->shard_bodies != NULL && i < s->x.master->cluster->worker_count; i++)
-        buf_clear(&s->shard_bodies[i]);
-    free(s->shard_bodies);
-    s->shard_bodies = NULL;
+    spread_clear(&s->spread);
     plan_clear(&s->plan);
     s->plan = (struct plan){0};
     s->shards = shardset_none();
@@ -460,7 +397,7 @@ static void ask_shards(struct statement *s)
     for (size_t i = 0; i < s->x.master->cluster->worker_count; i++) {
         if (!shardset_has(&s->shards, i))
             continue;
-        const struct buf *own = s->shard_bodies != NULL ? &s->shard_bodies[i] : s->plan.body.len > 0 ? &s->plan.body : NULL;
+        const struct buf *own = s->plan.body.len > 0 ? &s->plan.body : spread_body(&s->spread, i);
         exchange_add(&s->x, &q, i, own != NULL ? buf_text(own) : s->x.text, own != NULL ? own->len : s->x.len);
     }
     exchange_run(&s->x, &q);
@@ -490,6 +427,22 @@ static void explain_difference(struct statement *s)
             continue;
         *e = ERR_INIT;
         err_set(e, ERR_BAD_WORKER_ANSWER, "its table differs from the other shards', or is being changed");
+    }
+}
+
+/* A worker names a row by its place in what it was sent; the client knows its own array. */
+static void name_rows(struct statement *s)
+{
+    for (size_t i = 0; s->spread.rows > 0 && i < s->x.part_count; i++) {
+        struct merge_part *p = &s->x.parts[i];
+        size_t index = 0;
+        const char *rest = p->err.code != ERR_NONE ? merge_row_index(p->err.detail, &index) : NULL;
+        size_t place = rest != NULL ? spread_place(&s->spread, p->shard, index) : s->spread.rows;
+        char name[32];
+        if (place == s->spread.rows)
+            continue;
+        snprintf(name, sizeof name, "data[%zu]", place);
+        merge_rename_row(&p->err, rest, name);
     }
 }
 
@@ -527,6 +480,7 @@ static void serve(struct http *h, void *thread, const struct operation *operatio
         ask_shards(&s);
     }
     explain_difference(&s);
+    name_rows(&s);
     if (!is_good_enough(&s))
         (void)exchange_refuse(&s.x, operation->kind);
     else if (answer(&s) == 0)
@@ -543,7 +497,10 @@ out:
 
 void gateway_insert(struct http *h, void *thread)
 {
-    serve(h, thread, &operations[INSERT]);
+    if (http_has_type(h, INGEST_TYPE))
+        ingest_lines(h, thread);
+    else
+        serve(h, thread, &operations[INSERT]);
 }
 
 void gateway_select(struct http *h, void *thread)

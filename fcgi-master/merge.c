@@ -176,6 +176,31 @@ void merge_accept(struct merge_part *p, enum merge_kind kind)
         bad_worker_answer(&p->err, write, "its answer lacks an outcome");
 }
 
+const char *merge_row_index(const char *detail, size_t *index)
+{
+    static const char opening[] = "data[", closing[] = "]: ";
+    if (strncmp(detail, opening, sizeof opening - 1) != 0)
+        return NULL;
+    const char *p = detail + sizeof opening - 1;
+    size_t digits = strspn(p, "0123456789");
+    if (digits == 0 || digits > 9 || strncmp(p + digits, closing, sizeof closing - 1) != 0)
+        return NULL;
+    *index = strtoul(p, NULL, 10);
+    return p + digits + sizeof closing - 1;
+}
+
+void merge_rename_row(struct err *e, const char *rest, const char *name)
+{
+    memmove(e->detail, rest, strlen(rest) + 1);
+    err_prefix(e, "%s", name);
+}
+
+uint64_t merge_rows_affected(const struct merge_part *p)
+{
+    uint64_t n = 0;
+    return read_number(&p->number, &n) ? n : 0;
+}
+
 bool merge_failed(const struct merge_part *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum merge_kind {
     MERGE_SELECT, /* rows, count, shards */
@@ -66,6 +67,16 @@ void merge_schema(const struct merge_part *parts, size_t count, const char *db, 
  * shards tell which did not); else not_applied. `shards` becomes the raw array of what became of each. */
 void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind kind, struct err *out,
                    struct buf *shards);
+
+/* A worker names a row that it or its database refused at the beginning of the detail, by its index in what it was sent:
+ * "data[3]: …". Returns what stands behind that and stores the index; NULL when there is no such beginning. */
+const char *merge_row_index(const char *detail, size_t *index);
+
+/* Makes the detail "NAME: REST"; `rest` is what merge_row_index returned of this error. */
+void merge_rename_row(struct err *e, const char *rest, const char *name);
+
+/* The rows that a good part of MERGE_WRITE says it has changed. */
+uint64_t merge_rows_affected(const struct merge_part *p);
 
 /* Does any part have an error? */
 bool merge_failed(const struct merge_part *parts, size_t count);

@@ -412,6 +412,204 @@ int db_execute(struct db *db, const struct statement *s, enum db_effect effect, 
     return 0;
 }
 
+/* ---- Many rows of values ------------------------------------------------------------------------------------------- */
+
+/* The values of one parameter for a run of rows, as ODBC takes them: one behind the other at equal distances. */
+struct column {
+    enum statement_bind bind;
+    int precision, scale;
+    size_t width; /* bytes of a value's place */
+    char *data;
+    SQLLEN *indicators;
+};
+
+/* A run of rows that are sent in one go. */
+struct array {
+    const struct statement *s;
+    size_t first, count; /* rows */
+    size_t column_count;
+    struct column *columns;
+    SQLUSMALLINT *status; /* what the driver says of each row */
+};
+
+static void array_clear(struct array *a)
+{
+    for (size_t i = 0; a->columns != NULL && i < a->column_count; i++) {
+        free(a->columns[i].data);
+        free(a->columns[i].indicators);
+    }
+    free(a->columns);
+    free(a->status);
+    *a = (struct array){0};
+}
+
+static const struct statement_param *array_param(const struct array *a, size_t row, size_t column)
+{
+    return &a->s->params[(a->first + row) * a->column_count + column];
+}
+
+/* Takes as many rows from `first` on as DB_ARRAY_BYTES hold. A column takes the widest of its rows' bindings. */
+static void array_measure(struct array *a)
+{
+    size_t left = a->s->rows - a->first;
+
+    for (a->count = 0; a->count < left; a->count++) {
+        size_t total = 0;
+        for (size_t i = 0; i < a->column_count; i++) {
+            const struct statement_param *p = array_param(a, a->count, i);
+            size_t width = binds[p->bind].source == FROM_TEXT ? p->len + 1 : sizeof(SQLBIGINT);
+            total += width > a->columns[i].width ? width : a->columns[i].width;
+        }
+        if (a->count > 0 && total * (a->count + 1) > DB_ARRAY_BYTES)
+            break;
+        for (size_t i = 0; i < a->column_count; i++) {
+            struct column *c = &a->columns[i];
+            const struct statement_param *p = array_param(a, a->count, i);
+            size_t width = binds[p->bind].source == FROM_TEXT ? p->len + 1 : sizeof(SQLBIGINT);
+            if (width > c->width)
+                c->width = width;
+            if (a->count == 0 || p->bind > c->bind) /* the (MAX) kinds stand behind their plain ones */
+                c->bind = p->bind;
+            c->precision = p->precision;
+            c->scale = p->scale;
+        }
+    }
+}
+
+static int array_fill(struct array *a)
+{
+    a->status = calloc(a->count, sizeof(*a->status));
+    if (a->status == NULL)
+        return -1;
+    for (size_t i = 0; i < a->column_count; i++) {
+        struct column *c = &a->columns[i];
+        c->data = calloc(a->count, c->width);
+        c->indicators = calloc(a->count, sizeof(*c->indicators));
+        if (c->data == NULL || c->indicators == NULL)
+            return -1;
+        for (size_t row = 0; row < a->count; row++) {
+            const struct statement_param *p = array_param(a, row, i);
+            const char *text = statement_value(a->s, p);
+            char *place = c->data + row * c->width;
+            c->indicators[row] = p->null ? SQL_NULL_DATA : binds[c->bind].source == FROM_TEXT ? (SQLLEN)p->len : 0;
+            if (p->null)
+                continue;
+            if (binds[c->bind].source == FROM_INTEGER) {
+                SQLBIGINT v = strtoll(text, NULL, 10);
+                memcpy(place, &v, sizeof(v));
+            } else if (binds[c->bind].source == FROM_REAL) {
+                double v = strtod(text, NULL);
+                memcpy(place, &v, sizeof(v));
+            } else {
+                memcpy(place, text, p->len);
+            }
+        }
+    }
+    return 0;
+}
+
+/* Makes the array of the rows from `first` on. -1 when memory ran out; array_clear is due in any case. */
+static int array_make(struct array *a, const struct statement *s, size_t first)
+{
+    *a = (struct array){.s = s, .first = first, .column_count = s->param_count / s->rows};
+    a->columns = calloc(a->column_count, sizeof(*a->columns));
+    if (a->columns == NULL)
+        return -1;
+    array_measure(a);
+    return array_fill(a);
+}
+
+static bool array_bind(struct db *db, struct array *a)
+{
+    bool good = SQL_SUCCEEDED(SQLSetStmtAttr(db->stmt, SQL_ATTR_PARAMSET_SIZE, (SQLPOINTER)(uintptr_t)a->count, 0))
+                && SQL_SUCCEEDED(SQLSetStmtAttr(db->stmt, SQL_ATTR_PARAM_STATUS_PTR, a->status, 0));
+
+    for (size_t i = 0; good && i < a->column_count; i++) {
+        struct column *c = &a->columns[i];
+        SQLULEN size = c->bind == STATEMENT_DECIMAL ? (SQLULEN)c->precision : binds[c->bind].size;
+        good = SQL_SUCCEEDED(SQLBindParameter(db->stmt, (SQLUSMALLINT)(i + 1), SQL_PARAM_INPUT, binds[c->bind].c_type,
+                                              binds[c->bind].sql_type, size, (SQLSMALLINT)c->scale, c->data, (SQLLEN)c->width,
+                                              c->indicators));
+    }
+    return good;
+}
+
+/* The first row that the server refused; SIZE_MAX for none. */
+static size_t array_bad_row(const struct array *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->status[i] == SQL_PARAM_ERROR)
+            return a->first + i;
+    }
+    return SIZE_MAX;
+}
+
+static void unbind(struct db *db)
+{
+    if (db->stmt == SQL_NULL_HANDLE)
+        return;
+    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    SQLFreeStmt(db->stmt, SQL_RESET_PARAMS);
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_PARAMSET_SIZE, (SQLPOINTER)1, 0);
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_PARAM_STATUS_PTR, NULL, 0);
+}
+
+/* Sends one array of a statement that is prepared, and reads what became of it. */
+static int execute_array(struct db *db, struct array *a, int64_t deadline_us, int64_t *rows, size_t *bad_row, struct err *e)
+{
+    SQLULEN wait = seconds_left(deadline_us);
+    SQLLEN changed = 0;
+
+    if (wait == 0)
+        return deadline_error(db, e);
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
+    if (!array_bind(db, a))
+        return err_set(e, ERR_INTERNAL, "the driver refused a parameter");
+    SQLRETURN rc = SQLExecute(db->stmt);
+    *bad_row = array_bad_row(a);
+    if ((!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA) || *bad_row != SIZE_MAX) {
+        (void)fail(db, DBERROR_READING, a->s, e);
+        return -1;
+    }
+    if (SQL_SUCCEEDED(SQLRowCount(db->stmt, &changed)) && changed > 0)
+        *rows += (int64_t)changed;
+    if (drain(db) != SQL_NO_DATA) {
+        (void)fail(db, DBERROR_READING, a->s, e);
+        return -1;
+    }
+    mark_used(db);
+    return 0;
+}
+
+int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_us, int64_t *rows, size_t *bad_row, struct err *e)
+{
+    struct buf sql;
+    int rc = -1;
+
+    *rows = 0;
+    *bad_row = SIZE_MAX;
+    if (db->dbc == SQL_NULL_HANDLE || !db->transaction)
+        return lost_error(db, e);
+    buf_init(&sql, STATEMENT_MAX_SQL);
+    statement_write_guarded(s, &sql);
+    if (buf_status(&sql) < 0 || !SQL_SUCCEEDED(SQLPrepare(db->stmt, (SQLCHAR *)sql.data, SQL_NTS))) {
+        (void)err_set(e, ERR_INTERNAL, "the statement could not be prepared");
+        goto out;
+    }
+    rc = 0;
+    for (size_t first = 0; rc == 0 && first < s->rows;) {
+        struct array a;
+        rc = array_make(&a, s, first) < 0 ? err_set(e, ERR_INTERNAL, "memory ran out")
+                                          : execute_array(db, &a, deadline_us, rows, bad_row, e);
+        first += a.count;
+        unbind(db); /* before what was bound goes */
+        array_clear(&a);
+    }
+out:
+    buf_clear(&sql);
+    return rc;
+}
+
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e)
 {
     return execute(db, s, DB_READ, deadline_us, e);

@@ -25,6 +25,7 @@
 #define DB_LOGIN_TIMEOUT_S 3      /* connect and login */
 #define DB_STALE_US 100000        /* a connection that was idle for longer is asked whether it lives before a write */
 #define DB_ROLLBACK_US 1000000    /* a rollback that takes longer is left to the server, by closing the connection */
+#define DB_ARRAY_BYTES (4u << 20) /* of the values that are sent in one go, unless one row has more */
 #define DB_CHUNK 16384            /* bytes of a value that are fetched at a time */
 #define DB_MAX_VALUE (64u << 20)  /* bytes of one value of a result */
 
@@ -56,6 +57,11 @@ bool db_check_password(const char *password);
  * `deadline_us` is a time of CLOCK_MONOTONIC. */
 int db_execute(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *rows,
                struct err *e) __attribute__((warn_unused_result));
+
+/* Executes a statement with all its rows of values, inside a transaction. On failure *bad_row is the index in the statement of
+ * the row that the server refused, or SIZE_MAX where that is not known; the transaction is to be rolled back. */
+int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_us, int64_t *rows, size_t *bad_row,
+                    struct err *e) __attribute__((warn_unused_result));
 
 /* Executes a select. On success db_fetch() is next and db_close() at the end; on failure nothing is open. */
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));

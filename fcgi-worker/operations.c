@@ -2,6 +2,7 @@
 
 #include "common/query.h"
 #include "fcgi-worker/changes.h"
+#include "fcgi-worker/insert.h"
 #include "fcgi-worker/request.h"
 #include "fcgi-worker/rows.h"
 #include "fcgi-worker/statement.h"
@@ -13,50 +14,6 @@
 #define HEALTH_DEADLINE_US 1000000 /* of one that hangs the driver waits twice as long */
 
 /* ---- Rows --------------------------------------------------------------------------------------------------------- */
-
-/* Executes the INSERTs: one by itself, several as one transaction. */
-static int run_inserts(struct request *r, const struct statement_list *list, int64_t *total)
-{
-    bool transaction = list->count > 1;
-
-    *total = 0;
-    if (transaction && db_begin(r->db, r->deadline_us, &r->error) < 0)
-        return -1;
-    for (size_t i = 0; i < list->count; i++) {
-        int64_t rows;
-        if (db_execute(r->db, &list->items[i], DB_WRITE, r->deadline_us, &rows, &r->error) < 0) {
-            db_rollback(r->db);
-            return -1;
-        }
-        *total += rows;
-    }
-    return transaction ? db_commit(r->db, r->deadline_us, &r->error) : 0;
-}
-
-static void insert_rows(struct http *h, void *thread)
-{
-    static const char *const fields[] = {"db_name", "table", "data", "shard_key", "scatter", NULL};
-    struct statement_list list = {0};
-    struct json_object *data;
-    struct request r;
-    int64_t rows;
-
-    if (request_open(&r, h, thread, fields) < 0)
-        goto out;
-    if (!json_member(r.body, "data", &data) || data == NULL) {
-        (void)err_set(&r.error, ERR_MISSING_FIELD, "data: missing; an object, or an array of objects is expected");
-        goto out;
-    }
-    if (json_kind(data) != JSON_OBJECT && json_kind(data) != JSON_ARRAY) {
-        (void)err_set(&r.error, ERR_BAD_FIELD, "data: an object or an array of objects is expected, not %s", json_kind_name(json_kind(data)));
-        goto out;
-    }
-    if (request_table(&r) == 0 && statement_inserts(&list, r.table, data, &r.error) == 0 && run_inserts(&r, &list, &rows) == 0)
-        request_answer_change(&r, false, "applied", rows);
-out:
-    statement_list_clear(&list);
-    request_close(&r);
-}
 
 /* Reads a select, finds its table and writes its statement. A client's cursor is refused: only the master reads those. */
 static int prepare_select(struct request *r, struct query *q, struct statement *s)

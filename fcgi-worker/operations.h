@@ -1,6 +1,6 @@
 /* The worker's paths: a const table of routes, each with its handler, and the threads' context.
  *
- * The handlers of rows stand in operations.c, those that change databases and tables in changes.c; each is one request
+ * The handlers of rows stand in operations.c and insert.c, those that change databases and tables in changes.c; each is one request
  * that reads from top to bottom.
  */
 #ifndef SHARDGATE_WORKER_OPERATIONS_H

@@ -37,18 +37,35 @@ static int read_db_name(struct request *r)
     return buf_status(&r->database) == 0 ? 0 : err_set(&r->error, ERR_BAD_NAME, "db_name: too long");
 }
 
-int request_open(struct request *r, struct http *h, void *thread, const char *const *fields)
+static int start(struct request *r, struct http *h, void *thread)
 {
     struct worker_thread *t = thread;
-    const char *text;
-    size_t len;
 
     *r = (struct request){.h = h, .worker = t->worker, .db = t->db};
     buf_init(&r->database, DATABASE_MAX);
-    if (read_deadline(r) < 0 || http_body(h, &r->body, &text, &len, &r->error) < 0
-        || json_check_members(r->body, fields, &r->error) < 0 || read_db_name(r) < 0)
+    return read_deadline(r);
+}
+
+static int read_members(struct request *r, const char *const *fields)
+{
+    return json_check_members(r->body, fields, &r->error) < 0 ? -1 : read_db_name(r);
+}
+
+int request_open(struct request *r, struct http *h, void *thread, const char *const *fields)
+{
+    const char *text;
+    size_t len;
+
+    if (start(r, h, thread) < 0 || http_body(h, &r->body, &text, &len, &r->error) < 0)
         return -1;
-    return 0;
+    return read_members(r, fields);
+}
+
+int request_open_query(struct request *r, struct http *h, void *thread, const char *const *fields)
+{
+    if (start(r, h, thread) < 0 || http_query_object(h, &r->body, &r->error) < 0)
+        return -1;
+    return read_members(r, fields);
 }
 
 int request_table_name(struct request *r)

@@ -57,6 +57,9 @@ struct request {
  * db_name. request_close() is due also after a failure. */
 int request_open(struct request *r, struct http *h, void *thread, const char *const *fields) __attribute__((warn_unused_result));
 
+/* The same for a request whose body is no JSON object: the members are those of the URL's query, and the body is left unread. */
+int request_open_query(struct request *r, struct http *h, void *thread, const char *const *fields) __attribute__((warn_unused_result));
+
 /* Reads the member "table" into r->table_name. */
 int request_table_name(struct request *r) __attribute__((warn_unused_result));
 /* The same, then finds the table and compares X-Shard-Schema (ERR_SCHEMA_CHANGED). */

@@ -21,7 +21,7 @@ void statement_clear(struct statement *s)
     free(s->columns);
     s->params = NULL;
     s->columns = NULL;
-    s->param_count = s->param_capacity = s->column_count = 0;
+    s->param_count = s->param_capacity = s->column_count = s->rows = 0;
 }
 
 const char *statement_value(const struct statement *s, const struct statement_param *p)
@@ -64,7 +64,7 @@ void statement_append_object(struct buf *sql, const char *database, const char *
 /* Adds a parameter without a value; the caller writes its "?". NULL when there are too many or memory ran out. */
 struct statement_param *statement_new_param(struct statement *s, enum statement_bind bind)
 {
-    if (s->param_count == STATEMENT_MAX_PARAMS) {
+    if (s->param_count == (s->rows > 1 ? STATEMENT_MAX_ROWS * STATEMENT_MAX_PARAMS : STATEMENT_MAX_PARAMS)) {
         s->values.failed = true;
         return NULL;
     }
@@ -116,6 +116,12 @@ void statement_write_template(const struct statement *s, struct buf *out)
             closes = '\0';
         buf_append_char(out, *p);
     }
+}
+
+void statement_write_guarded(const struct statement *s, struct buf *out)
+{
+    buf_append_text(out, "IF @@TRANCOUNT > 0 ");
+    buf_append(out, buf_text(&s->sql), s->sql.len);
 }
 
 /* ---- Schema changes ----------------------------------------------------------------------------------------------- */

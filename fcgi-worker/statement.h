@@ -26,7 +26,7 @@
 #define STATEMENT_MAX_SQL (4u << 20)     /* bytes of text */
 #define STATEMENT_MAX_VALUES (64u << 20) /* bytes of all parameters' values */
 #define STATEMENT_MAX_PARAMS 2000        /* SQL Server takes 2100, of which sp_executesql uses two */
-#define STATEMENT_MAX_INSERT_ROWS 1000   /* rows of one VALUES list: SQL Server's limit */
+#define STATEMENT_MAX_ROWS 4096          /* rows of values that one statement is executed with */
 #define STATEMENT_MAX_COLUMNS 1024       /* of a new table: SQL Server's limit */
 
 /* The type that a parameter has on the wire. */
@@ -65,6 +65,8 @@ struct statement {
     struct statement_param *params;
     size_t param_count;
     size_t param_capacity;
+    size_t rows;      /* how many rows of values `params` has, one behind the other; 0 or 1: it is executed once */
+    size_t first_row; /* of an insert: the index of its first row in the request */
     struct statement_column *columns; /* of a select's result; NULL otherwise */
     size_t column_count;
 };
@@ -95,17 +97,40 @@ int statement_update(struct statement *s, const struct schema_table *t, const st
 int statement_delete(struct statement *s, const struct schema_table *t, const struct predicate *where, struct err *e)
     __attribute__((warn_unused_result));
 
-/* The INSERTs of a request: one for each run of rows that name the same columns, within the limits above. Every value is
- * checked here, so that nothing is sent when a row is bad. */
-struct statement_list {
+/* The INSERTs of a request: one for each run of rows that name the same columns, executed with many rows of values. Every
+ * value is checked as its row is added, so that nothing is sent when a row is bad.
+ *
+ *     statement_inserts_init  →  statement_inserts_add … statement_inserts_add  →  items  →  statement_inserts_clear
+ */
+struct statement_inserts {
+    const struct schema_table *table; /* borrowed */
     struct statement *items;
     size_t count;
     size_t capacity;
+    size_t rows;             /* of all items */
+    size_t *columns;         /* those that the last item's rows name, in the table's order */
+    size_t column_count;
+    const struct json_field **values; /* of the row that is being added, one a column; NULL where it names none */
+    const struct schema_column **named; /* by the members of the row before, in their order */
+    struct sqlvalue value;   /* scratch */
 };
-void statement_list_clear(struct statement_list *list);
-/* `data` is an object or an array of objects. A bad row of an array is named: "data[3]: …". */
-int statement_inserts(struct statement_list *list, const struct schema_table *t, const struct json_object *data, struct err *e)
+int statement_inserts_init(struct statement_inserts *list, const struct schema_table *t, struct err *e)
     __attribute__((warn_unused_result));
+void statement_inserts_clear(struct statement_inserts *list); /* a zeroed struct is accepted */
+/* Adds a row. ERR_UNKNOWN_COLUMN, ERR_BAD_VALUE, and ERR_BAD_FIELD for two members that name one column. */
+int statement_inserts_add(struct statement_inserts *list, const struct json_fields *row, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* The rows of a request's `data`, an object or an array of objects, or of lines with an object each (common/lines.h). A bad row
+ * is named: "data: …" for the object, else by its index: "data[3]: …". */
+int statement_inserts_add_data(struct statement_inserts *list, const struct json_object *data, struct err *e)
+    __attribute__((warn_unused_result));
+int statement_inserts_add_lines(struct statement_inserts *list, const char *text, size_t len, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* Appends the text for an execution with many rows of values. The driver sends those as calls behind one another, and a server
+ * that has rolled the transaction back because of one goes on with the next, outside of it: there this text does nothing. */
+void statement_write_guarded(const struct statement *s, struct buf *out);
 
 /* A new table, as /create-table describes it. */
 struct statement_table_spec {

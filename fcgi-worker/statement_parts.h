@@ -40,4 +40,12 @@ int statement_append_condition(struct statement *s, const struct schema_table *t
 int statement_add_literal(struct statement *s, const struct predicate_operand *literal, struct buf *out, struct err *e)
     __attribute__((warn_unused_result));
 
+/* The column of this name, else NULL and ERR_UNKNOWN_COLUMN. */
+const struct schema_column *statement_need_column(const struct schema_table *t, const char *name, size_t len, struct err *e);
+/* The type that values for the column are converted to. */
+const struct sqltype *statement_column_type(const struct schema_column *c);
+/* Adds the parameter of a value of that type which is assigned to the column; the caller writes its "?". */
+int statement_add_column_value(struct statement *s, const struct schema_column *c, const struct sqlvalue *value, struct err *e)
+    __attribute__((warn_unused_result));
+
 #endif

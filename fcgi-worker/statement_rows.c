@@ -1,4 +1,4 @@
-/* statement.h: the statements that count and change rows, and their conditions. */
+/* statement.h: the statements that count, update and delete rows, and their conditions. */
 #include "fcgi-worker/statement.h"
 #include "fcgi-worker/statement_parts.h"
 
@@ -65,30 +65,26 @@ static enum statement_bind bind_of(const struct schema_column *c)
     return c->known ? binds[c->type.kind] : STATEMENT_NVARCHAR;
 }
 
-int statement_add_value(struct statement *s, const struct schema_column *c, const struct json_object *v, struct err *e)
-{
-    /* a type outside the contract's list takes text and leaves the conversion to the server */
-    static const struct sqltype any_text = {.kind = SQLTYPE_NVARCHAR, .length = SQLTYPE_MAX};
-    struct sqlvalue value;
-    struct buf number;
-    int rc = -1;
+/* A type outside the contract's list takes text and leaves the conversion to the server. */
+static const struct sqltype any_text = {.kind = SQLTYPE_NVARCHAR, .length = SQLTYPE_MAX};
 
-    sqlvalue_init(&value);
-    buf_init(&number, STATEMENT_MAX_VALUES);
-    if (sqltype_convert(c->known ? &c->type : &any_text, c->name, v, &value, e) < 0)
-        goto out;
-    const char *text = buf_text(&value.text);
-    size_t len = value.text.len;
+const struct sqltype *statement_column_type(const struct schema_column *c)
+{
+    return c->known ? &c->type : &any_text;
+}
+
+int statement_add_column_value(struct statement *s, const struct schema_column *c, const struct sqlvalue *value, struct err *e)
+{
+    const char *text = buf_text(&value->text);
+    size_t len = value->text.len;
+    char number[64];
     struct statement_param *p = statement_new_param(s, bind_of(c));
-    if (p == NULL) {
-        rc = statement_status(s, e);
-        goto out;
-    }
-    if (c->known && c->type.kind == SQLTYPE_REAL && !value.null) {
+    if (p == NULL)
+        return statement_status(s, e);
+    if (c->known && c->type.kind == SQLTYPE_REAL && !value->null) {
         /* the text is the shortest for single precision; the parameter is double and must be that very float */
-        buf_printf(&number, "%.17g", (double)strtof(text, NULL));
-        text = buf_text(&number);
-        len = number.len;
+        len = (size_t)snprintf(number, sizeof(number), "%.17g", (double)strtof(text, NULL));
+        text = number;
     }
     p->precision = c->type.precision;
     p->scale = c->type.scale;
@@ -96,13 +92,21 @@ int statement_add_value(struct statement *s, const struct schema_column *c, cons
         p->bind = STATEMENT_NVARCHAR_MAX;
     else if (p->bind == STATEMENT_VARBINARY && len > VARBINARY_BYTES)
         p->bind = STATEMENT_VARBINARY_MAX;
-    if (!value.null)
+    if (!value->null)
         statement_set_value(s, p, text, len);
+    return statement_status(s, e);
+}
+
+int statement_add_value(struct statement *s, const struct schema_column *c, const struct json_object *v, struct err *e)
+{
+    struct sqlvalue value;
+    int rc = -1;
+
+    sqlvalue_init(&value);
+    if (sqltype_convert(statement_column_type(c), c->name, v, &value, e) == 0)
+        rc = statement_add_column_value(s, c, &value, e);
     buf_append_char(&s->sql, '?');
-    rc = statement_status(s, e);
-out:
     sqlvalue_clear(&value);
-    buf_clear(&number);
     return rc;
 }
 
@@ -114,7 +118,7 @@ struct where {
     struct err *e;
 };
 
-static const struct schema_column *need_column(const struct schema_table *t, const char *name, size_t len, struct err *e)
+const struct schema_column *statement_need_column(const struct schema_table *t, const char *name, size_t len, struct err *e)
 {
     const struct schema_column *c = schema_column_find(t, name, len);
     if (c == NULL) {
@@ -130,7 +134,7 @@ static const struct schema_column *need_column(const struct schema_table *t, con
 static int write_column(void *arg, const struct predicate_operand *column, struct buf *out)
 {
     const struct where *w = arg;
-    const struct schema_column *c = need_column(w->t, column->text, column->len, w->e);
+    const struct schema_column *c = statement_need_column(w->t, column->text, column->len, w->e);
     if (c == NULL)
         return err_prefix(w->e, "condition");
     statement_append_name(out, c->name);
@@ -225,7 +229,7 @@ static int read_assignments(const struct schema_table *t, const struct json_obje
     if (list == NULL)
         return err_set(e, ERR_INTERNAL, "memory ran out");
     while (json_next(obj, &it, &name, &value)) {
-        const struct schema_column *c = need_column(t, name, strlen(name), e);
+        const struct schema_column *c = statement_need_column(t, name, strlen(name), e);
         if (c == NULL)
             goto fail;
         for (size_t i = 0; i < n; i++) {
@@ -276,136 +280,4 @@ int statement_update(struct statement *s, const struct schema_table *t, const st
 fail:
     free(list);
     return err_prefix(e, "set");
-}
-
-/* ---- Inserts ------------------------------------------------------------------------------------------------------ */
-
-void statement_list_clear(struct statement_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        statement_clear(&list->items[i]);
-    free(list->items);
-    *list = (struct statement_list){0};
-}
-
-static struct statement *list_add(struct statement_list *list, struct err *e)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
-        struct statement *grown = reallocarray(list->items, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            (void)err_set(e, ERR_INTERNAL, "memory ran out");
-            return NULL;
-        }
-        list->items = grown;
-        list->capacity = capacity;
-    }
-    struct statement *s = &list->items[list->count++];
-    statement_init(s);
-    return s;
-}
-
-/* The INSERT that rows are being added to. */
-struct open_insert {
-    struct statement *s; /* NULL before the first */
-    struct assignment *columns; /* of its rows */
-    size_t count;
-    size_t rows;
-};
-
-/* Can a row with these columns become one more line of the open statement's VALUES? */
-static bool fits(const struct open_insert *open, const struct assignment *row, size_t count)
-{
-    if (open->s == NULL || count == 0 || count != open->count || open->rows == STATEMENT_MAX_INSERT_ROWS
-        || open->s->param_count + count > STATEMENT_MAX_PARAMS)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (row[i].column != open->columns[i].column)
-            return false;
-    }
-    return true;
-}
-
-static int start_insert(struct statement_list *list, struct open_insert *open, const struct schema_table *t,
-                        const struct assignment *row, size_t count, struct err *e)
-{
-    if ((open->s = list_add(list, e)) == NULL)
-        return -1;
-    open->rows = 0;
-    buf_append_text(&open->s->sql, "INSERT INTO ");
-    append_table(&open->s->sql, t);
-    if (count == 0) {
-        buf_append_text(&open->s->sql, " DEFAULT VALUES");
-        return statement_status(open->s, e);
-    }
-    for (size_t i = 0; i < count; i++) {
-        buf_append_text(&open->s->sql, i == 0 ? " (" : ", ");
-        statement_append_name(&open->s->sql, row[i].column->name);
-    }
-    buf_append_text(&open->s->sql, ") VALUES ");
-    return 0;
-}
-
-/* A member of an object has any order; statements are shared by rows whose columns are the same in any order. */
-static int by_column(const void *a, const void *b)
-{
-    const struct schema_column *x = ((const struct assignment *)a)->column, *y = ((const struct assignment *)b)->column;
-    return (x > y) - (x < y);
-}
-
-static int add_row(struct statement_list *list, struct open_insert *open, const struct schema_table *t, const struct json_object *data,
-                   struct err *e)
-{
-    struct assignment *row = NULL;
-    size_t count = 0;
-    int rc = -1;
-
-    if (json_kind(data) != JSON_OBJECT)
-        return err_set(e, ERR_BAD_FIELD, "an object of column values is expected, not %s", json_kind_name(json_kind(data)));
-    if (read_assignments(t, data, &row, &count, e) < 0)
-        goto out;
-    qsort(row, count, sizeof(*row), by_column);
-    if (!fits(open, row, count)) {
-        if (start_insert(list, open, t, row, count, e) < 0)
-            goto out;
-    }
-    if (count > 0) {
-        buf_append_text(&open->s->sql, open->rows == 0 ? "(" : ", (");
-        for (size_t i = 0; i < count; i++) {
-            if (i > 0)
-                buf_append_text(&open->s->sql, ", ");
-            if (statement_add_value(open->s, row[i].column, row[i].value, e) < 0)
-                goto out;
-        }
-        buf_append_char(&open->s->sql, ')');
-    }
-    free(open->columns);
-    open->columns = row;
-    open->count = count;
-    open->rows++;
-    row = NULL;
-    rc = statement_status(open->s, e);
-out:
-    free(row);
-    return rc;
-}
-
-int statement_inserts(struct statement_list *list, const struct schema_table *t, const struct json_object *data, struct err *e)
-{
-    struct open_insert open = {0};
-    int rc = 0;
-
-    if (json_kind(data) != JSON_ARRAY) {
-        if ((rc = add_row(list, &open, t, data, e)) < 0)
-            (void)err_prefix(e, "data");
-    } else if (json_array_length(data) == 0) {
-        rc = err_set(e, ERR_BAD_FIELD, "data: at least one row is expected");
-    }
-    for (size_t i = 0; rc == 0 && json_kind(data) == JSON_ARRAY && i < json_array_length(data); i++) {
-        rc = add_row(list, &open, t, json_array_at(data, i), e);
-        if (rc < 0)
-            (void)err_prefix(e, "data[%zu]", i);
-    }
-    free(open.columns);
-    return rc;
 }

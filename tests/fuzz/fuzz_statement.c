@@ -51,13 +51,13 @@ static void check_statement(const struct statement *s)
         CHECK((*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr(" =<>!(),.?*_", *p) != NULL);
         placeholders += *p++ == '?';
     }
-    CHECK(placeholders == s->param_count);
+    CHECK(placeholders * (s->rows > 1 ? s->rows : 1) == s->param_count);
     CHECK(strlen(buf_text(&s->sql)) == s->sql.len);
     for (size_t i = 0; i < s->param_count; i++)
         CHECK(s->params[i].offset + s->params[i].len <= s->values.len && s->params[i].bind < STATEMENT_BINDS);
 }
 
-static int write_statement(char path, struct statement *s, struct query *q, struct statement_list *list,
+static int write_statement(char path, struct statement *s, struct query *q, struct statement_inserts *list,
                            const struct json_object *body, const struct predicate *where, struct err *e)
 {
     struct json_object *v = NULL;
@@ -71,14 +71,14 @@ static int write_statement(char path, struct statement *s, struct query *q, stru
     case 'd':
         return where == NULL ? -1 : statement_delete(s, &table, where, e);
     default:
-        return !json_member(body, "data", &v) || v == NULL ? -1 : statement_inserts(list, &table, v, e);
+        return !json_member(body, "data", &v) || v == NULL || statement_inserts_init(list, &table, e) < 0 ? -1 : statement_inserts_add_data(list, v, e);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct json_object *body = NULL, *params = NULL;
-    struct statement_list list = {0};
+    struct statement_inserts list = {0};
     struct predicate *where = NULL;
     struct err e = ERR_INIT;
     const char *condition = NULL;
@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_statement(&list.items[i]);
     }
 out:
-    statement_list_clear(&list);
+    statement_inserts_clear(&list);
     statement_clear(&s);
     query_clear(&q);
     predicate_free(where);

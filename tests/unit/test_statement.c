@@ -71,7 +71,7 @@ static void render(const struct statement *s, struct buf *out)
 static void run(const struct schema_table *t, const char *path, const char *request, struct buf *out)
 {
     struct json_object *body = NULL, *set = NULL, *data = NULL, *params = NULL;
-    struct statement_list list = {0};
+    struct statement_inserts list = {0};
     struct predicate *where = NULL;
     struct err e = ERR_INIT;
     const char *condition;
@@ -100,7 +100,7 @@ static void run(const struct schema_table *t, const char *path, const char *requ
     else if (strcmp(path, "delete") == 0)
         rc = statement_delete(&s, t, where, &e);
     else
-        rc = statement_inserts(&list, t, data, &e);
+        rc = statement_inserts_init(&list, t, &e) < 0 ? -1 : statement_inserts_add_data(&list, data, &e);
 
     if (rc < 0)
         buf_printf(out, "%s: %s", err_name(e.code), e.detail);
@@ -111,7 +111,7 @@ static void run(const struct schema_table *t, const char *path, const char *requ
             buf_append_text(out, " ; ");
         render(&list.items[i], out);
     }
-    statement_list_clear(&list);
+    statement_inserts_clear(&list);
     statement_clear(&s);
     query_clear(&q);
     predicate_free(where);
@@ -251,7 +251,7 @@ static void requests_become_statements(void **state)
         {"insert", "{\"data\":{\"doc\":\"<a/>\"}}", "INSERT INTO " TABLE " ([doc]) VALUES (?) <- NVARCHAR <a/>"},
         /* rows with the same columns, in any order, share a statement; others start a new one */
         {"insert", "{\"data\":[{\"student_id\":1,\"code\":\"a\"},{\"CODE\":\"b\",\"student_id\":2},{\"code\":\"c\"},{},{}]}",
-         "INSERT INTO " TABLE " ([student_id], [code]) VALUES (?, ?), (?, ?) <- INT 1, NVARCHAR a, INT 2, NVARCHAR b ; "
+         "INSERT INTO " TABLE " ([student_id], [code]) VALUES (?, ?) <- INT 1, NVARCHAR a, INT 2, NVARCHAR b ; "
          "INSERT INTO " TABLE " ([code]) VALUES (?) <- NVARCHAR c ; INSERT INTO " TABLE " DEFAULT VALUES ; INSERT INTO " TABLE " DEFAULT VALUES"},
     };
     struct schema_table *t = make_table();
@@ -331,7 +331,7 @@ static void long_values_use_the_unlimited_types(void **state)
     struct schema_table *t = make_table();
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct statement_list list = {0};
+        struct statement_inserts list = {0};
         struct json_object *body, *data;
         struct err e = ERR_INIT;
         struct buf text;
@@ -342,10 +342,11 @@ static void long_values_use_the_unlimited_types(void **state)
         buf_append_text(&text, "\"}}");
         assert_int_equal(json_read(text.data, text.len, &body, &e), 0);
         assert_true(json_member(body, "data", &data));
-        assert_int_equal(statement_inserts(&list, t, data, &e), 0);
+        assert_int_equal(statement_inserts_init(&list, t, &e), 0);
+        assert_int_equal(statement_inserts_add_data(&list, data, &e), 0);
         assert_int_equal(list.items[0].params[0].bind, rows[i].bind);
         assert_int_equal(list.items[0].params[0].len, rows[i].repeat * strlen(rows[i].unit));
-        statement_list_clear(&list);
+        statement_inserts_clear(&list);
         json_free(body);
         buf_clear(&text);
     }
@@ -355,27 +356,28 @@ static void long_values_use_the_unlimited_types(void **state)
 static void large_arrays_are_cut_into_statements(void **state)
 {
     struct schema_table *t = make_table();
-    struct statement_list list = {0};
+    struct statement_inserts list = {0};
     struct json_object *body, *data;
     struct err e = ERR_INIT;
     struct buf text;
     (void)state;
     buf_init(&text, TEXT_MAX);
     buf_append_text(&text, "{\"data\":[");
-    for (int i = 0; i < 2500; i++)
+    for (int i = 0; i < 2 * STATEMENT_MAX_ROWS + 1; i++)
         buf_printf(&text, "%s{\"student_id\":%d,\"code\":\"c\",\"tiny\":1}", i == 0 ? "" : ",", i);
     buf_append_text(&text, "]}");
     assert_int_equal(json_read(text.data, text.len, &body, &e), 0);
     assert_true(json_member(body, "data", &data));
-    assert_int_equal(statement_inserts(&list, t, data, &e), 0);
-    size_t params = 0;
+    assert_int_equal(statement_inserts_init(&list, t, &e), 0);
+    assert_int_equal(statement_inserts_add_data(&list, data, &e), 0);
+    assert_int_equal(list.count, 3);
+    assert_int_equal(list.rows, 2 * STATEMENT_MAX_ROWS + 1);
     for (size_t i = 0; i < list.count; i++) {
-        assert_true(list.items[i].param_count <= STATEMENT_MAX_PARAMS);
-        params += list.items[i].param_count;
+        assert_int_equal(list.items[i].rows, i < 2 ? STATEMENT_MAX_ROWS : 1);
+        assert_int_equal(list.items[i].first_row, i * STATEMENT_MAX_ROWS);
+        assert_int_equal(list.items[i].param_count, 3 * list.items[i].rows);
     }
-    assert_int_equal(params, 7500);
-    assert_int_equal(list.count, 4); /* 666 rows of three parameters each, three times, and the rest */
-    statement_list_clear(&list);
+    statement_inserts_clear(&list);
     json_free(body);
     buf_clear(&text);
     schema_table_free(t);
