@@ -5,6 +5,12 @@
 #include <string.h>
 #include <utf8proc.h>
 
+/* Of an empty text that has no place: one to count from. */
+static const char *placed(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
 /* Takes one character off the front; a malformed byte stands for itself. */
 static uint32_t take(const char **p, const char *end)
 {
@@ -70,6 +76,8 @@ static int compare_folded(const char *a, size_t a_len, const char *b, size_t b_l
 
 int collate_compare(enum collation collation, const char *a, size_t a_len, const char *b, size_t b_len)
 {
+    a = placed(a);
+    b = placed(b);
     a_len = trimmed(a, a_len);
     b_len = trimmed(b, b_len);
     if (collation == COLLATION_BIN2)
@@ -99,6 +107,7 @@ static int32_t upper(int32_t cp)
 
 static void append_mapped(const char *text, size_t len, int32_t (*map)(int32_t), struct buf *out)
 {
+    text = placed(text);
     const char *end = text + len;
     while (text < end) {
         char mapped[UTF8_MAX_BYTES];
@@ -129,6 +138,8 @@ void collate_append_upper(const char *text, size_t len, struct buf *out)
 
 bool collate_name_equal(const char *a, size_t a_len, const char *b, size_t b_len)
 {
+    a = placed(a);
+    b = placed(b);
     if (a_len == b_len && memcmp(a, b, a_len) == 0)
         return true;
     return compare_folded(a, a_len, b, b_len) == 0;

@@ -2,6 +2,7 @@
  *
  * All ignore trailing spaces in comparison (the shorter string counts as padded). CI folds case by Unicode's simple
  * mapping, accents count; CS orders as CI and puts lower case before upper case where that ties; BIN2 is by code point.
+ * Texts of length 0 may be NULL.
  */
 #ifndef SHARDGATE_COLLATE_H
 #define SHARDGATE_COLLATE_H

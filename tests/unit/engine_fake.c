@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define COLUMNS_MAX 64
+#define LOAD_COLUMNS_MAX 1024
 #define NUMBER_MAX  10000000
 
 struct engine {
@@ -283,7 +284,7 @@ int engine_execute_prepared(struct engine_session *s, int32_t handle, struct eng
 
 int engine_load(struct engine_session *s, int32_t handle, const struct engine_rows *rows, uint64_t *count)
 {
-    struct value values[COLUMNS_MAX];
+    struct value values[LOAD_COLUMNS_MAX];
     int more;
     *count = 0;
     if (!is_prepared(s, handle)) {
