@@ -155,7 +155,7 @@ static struct binder make_binder(struct engine_session *s, const struct variable
 {
     arena_init(&out->arena, CATALOGUE_MAX_MEMORY);
     return (struct binder){.session = s, .plan = out, .query = &out->query, .arena = &out->arena, .fault = &s->fault,
-                           .variables = variables, .variable_count = count};
+                           .variables = variables, .variable_count = count, .max_recursion = -1};
 }
 
 int bind_statement(struct engine_session *s, const struct tsql_statement *statement, const struct variable *variables,
@@ -164,6 +164,7 @@ int bind_statement(struct engine_session *s, const struct tsql_statement *statem
     struct binder b = make_binder(s, variables, variable_count, out);
     struct bound_query q = {0};
     out->statement = statement;
+    b.max_recursion = statement->max_recursion;
     int result;
     switch (statement->kind) {
     case TSQL_SELECT:

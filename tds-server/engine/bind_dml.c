@@ -30,6 +30,8 @@ static const char *table_sql(struct binder *b, const struct plan_write *w)
 static int find_table(struct binder *b, const struct tsql_name *name)
 {
     struct attachment *a;
+    if (bind_find_cte(b, name))
+        return binder_unsupported(b, "INSERT into a CTE");
     if (bind_table(b, name, &a, &b->plan->write.table) < 0)
         return -1;
     b->plan->write.database = a->database->id;
@@ -250,6 +252,9 @@ static int bind_written(struct binder *b, const struct tsql_name *table, const s
 {
     struct tsql_source self = {.kind = TSQL_TABLE, .line = table->line, .name = *table};
     struct plan_write *w = &b->plan->write;
+    struct cte *cte = bind_find_cte(b, table);
+    if (cte)
+        cte->written = true;
     if (bind_from(b, from ? from : &self, sql) < 0)
         return -1;
     *out = NULL;
@@ -257,7 +262,7 @@ static int bind_written(struct binder *b, const struct tsql_name *table, const s
         if (r->table && table->schema.len == 0 && table->database.len == 0 && text_equal(r->alias, table->name))
             *out = r;
     }
-    if (!*out) {
+    if (!*out && !cte) {
         struct attachment *a;
         struct cat_table *t;
         if (bind_table(b, table, &a, &t) < 0)
@@ -298,11 +303,11 @@ static int finish_query(struct binder *b, const struct range *r, const char *val
     const char *limit;
     if ((where && bind_expr(b, where, &condition) < 0) || bind_top(b, top, &limit) < 0)
         return -1;
-    const char *sql = binder_sql(b, "SELECT r%d.rowid AS k0%s FROM %s%s%s", r->number, values, from, where ? " WHERE " : "", condition.sql);
+    const char *sql = binder_sql(b, "SELECT %s AS k0%s FROM %s%s%s", r->row, values, from, where ? " WHERE " : "", condition.sql);
     if (limit[0] != '\0')
         sql = binder_sql(b, "SELECT * FROM (%s%s) ORDER BY +k0", sql, limit);
     else
-        sql = binder_sql(b, "%s ORDER BY +r%d.rowid", sql, r->number);
+        sql = binder_sql(b, "%s ORDER BY +%s", sql, r->row);
     items[0].value = (struct bound){.type = typing_make(SQLTYPE_BIGINT)};
     struct bound_query q = {.sql = sql, .items = items, .count = count + 1};
     b->plan->write.key = 0;
@@ -322,7 +327,7 @@ static const char *add_old_values(struct binder *b, const struct range *r, struc
     w->old_first = (int)*count + 1;
     for (size_t i = 0; i < w->table->column_count; i++) {
         items[++*count].value = (struct bound){.type = w->table->columns[i].type};
-        buf_printf(&text, ", %s", r->columns[i].sql);
+        buf_printf(&text, ", %s", r->written[i].sql);
     }
     return binder_take(b, &text);
 }
@@ -342,6 +347,15 @@ static int bind_assignment(struct binder *b, const struct tsql_assignment *a, co
     return result < 0 ? -1 : check_assignable(b, out, c);
 }
 
+static const struct range_column *find_shown(const struct range *r, struct tsql_text name)
+{
+    for (size_t i = 0; i < r->column_count; i++) {
+        if (text_equal(r->columns[i].name, name))
+            return &r->columns[i];
+    }
+    return NULL;
+}
+
 static int bind_set(struct binder *b, const struct tsql_update *update, const struct range *r, struct bound_item *items, size_t *count,
                     const char **values)
 {
@@ -356,11 +370,12 @@ static int bind_set(struct binder *b, const struct tsql_update *update, const st
             binder_unsupported(b, "SET @variable in UPDATE");
             goto out;
         }
-        const struct cat_column *c = catalogue_column(t, a->column.name.data, a->column.name.len);
-        if (!c) {
-            fault_set(b->fault, 207, a->column.name.data);
+        const struct range_column *shown = find_shown(r, a->column.name);
+        if (!shown || !shown->base) {
+            fault_set(b->fault, shown ? 4406 : 207, shown ? r->alias.data : a->column.name.data);
             goto out;
         }
+        const struct cat_column *c = shown->base;
         if (c->identity) {
             fault_set(b->fault, 8102, c->name.data);
             goto out;
@@ -386,7 +401,7 @@ static int bind_set(struct binder *b, const struct tsql_update *update, const st
         if (assigned)
             continue;
         items[n + 1].value = (struct bound){.type = t->columns[i].type};
-        buf_printf(&text, ", %s", r->columns[i].sql);
+        buf_printf(&text, ", %s", r->written[i].sql);
         w->targets[n] = (struct plan_target){&t->columns[i], (int)n + 1, false};
         n++;
     }

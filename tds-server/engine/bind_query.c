@@ -289,11 +289,15 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
     const char *groups = "", *order = "", *limit = "";
     bool ranked = tree->top.percent || tree->top.with_ties;
     struct buf hidden;
+    struct cte *under = b->under;
     int result = -1;
+    b->under = NULL;
     buf_init(&hidden, BINDER_MAX_SQL);
     if (tree->into.name.len > 0)
         return binder_unsupported(b, "INTO in a query that is part of another");
     enter(b, &body.scope);
+    if (under)
+        under->member = &body.scope;
     if (bind_from(b, tree->from, &body.from) < 0)
         goto out;
     if (tree->where && bind_expr(b, tree->where, &body.where) < 0)
@@ -315,6 +319,8 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
         goto out;
     }
     if (body.grouped && check_grouped(b, &body) < 0)
+        goto out;
+    if (under && bind_cte_columns(b, under, tree, &body.scope, body.grouped, &hidden) < 0)
         goto out;
     /* HAVING without GROUP BY makes one group of all rows, also of none. SQLite sees that by an aggregate in the list; without
      * one it has to be told, and then makes no group of no rows. */
@@ -424,6 +430,11 @@ static int bind_body(struct binder *b, const struct tsql_query *q, const struct 
         return -1;
     out->sql = binder_sql(b, "SELECT * FROM (%s)%s%s", out->sql, order, limit);
     return 0;
+}
+
+int bind_part(struct binder *b, const struct tsql_body *tree, struct bound_query *out)
+{
+    return bind_body(b, NULL, tree, out);
 }
 
 int bind_query(struct binder *b, const struct tsql_query *q, struct bound_query *out)

@@ -49,7 +49,7 @@ static int add_row_range(struct binder *b, const char *alias, size_t first)
     for (size_t i = 0; i < t->column_count; i++) {
         const struct cat_column *c = &t->columns[i];
         struct plan_param p = {.kind = PLAN_CELL, .variable = first + i, .type = c->type};
-        r->columns[i] = (struct range_column){c->name, c->type, c->collation, COLLATION_IMPLICIT, c->nullable, c->identity, binder_param(b, &p)};
+        r->columns[i] = (struct range_column){c->name, c->type, c->collation, COLLATION_IMPLICIT, c->nullable, c->identity, binder_param(b, &p), c};
     }
     return 0;
 }

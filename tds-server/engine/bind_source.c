@@ -83,7 +83,7 @@ struct range *bind_add_range(struct binder *b, size_t columns)
     return r;
 }
 
-static int check_exposed(struct binder *b, const struct range *added)
+int bind_check_exposed(struct binder *b, const struct range *added)
 {
     for (const struct range *r = b->scope->ranges; r && r != added; r = r->next) {
         if (!text_equal(r->alias, added->alias))
@@ -108,6 +108,8 @@ static int bind_base_table(struct binder *b, const struct tsql_source *s, const 
         return -1;
     r->table = t;
     r->database_id = a->database->id;
+    r->written = r->columns;
+    r->row = binder_sql(b, "r%d.rowid", r->number);
     r->alias = s->alias.len > 0 ? s->alias : t->name;
     if (s->alias.len == 0) {
         r->schema = catalogue_schema_by_id(a->catalogue, t->schema)->name;
@@ -116,10 +118,10 @@ static int bind_base_table(struct binder *b, const struct tsql_source *s, const 
     for (size_t i = 0; i < t->column_count; i++) {
         const struct cat_column *c = &t->columns[i];
         r->columns[i] = (struct range_column){c->name, c->type, c->collation, COLLATION_IMPLICIT, c->nullable, c->identity,
-                                              binder_sql(b, "r%d.c%d", r->number, c->id)};
+                                              binder_sql(b, "r%d.c%d", r->number, c->id), c};
     }
     *sql = binder_sql(b, "d%d.t%d AS r%d", a->database->id, t->id, r->number);
-    return check_exposed(b, r);
+    return bind_check_exposed(b, r);
 }
 
 /* Writes a view's text with its databases filled in. */
@@ -168,11 +170,11 @@ static int bind_view(struct binder *b, const struct tsql_source *s, const struct
     r->alias = s->alias.len > 0 ? s->alias : (struct tsql_text){v->name, strlen(v->name)};
     if (s->alias.len == 0)
         r->schema = (struct tsql_text){v->schema, strlen(v->schema)};
-    return check_exposed(b, r);
+    return bind_check_exposed(b, r);
 }
 
 /* Names the columns of a derived table: the list behind its alias, or the query's own names. */
-static int name_columns(struct binder *b, struct range *r, const struct tsql_word *names, const struct bound_query *q)
+int bind_name_columns(struct binder *b, struct range *r, const struct tsql_word *names, const struct bound_query *q)
 {
     size_t i = 0;
     for (const struct tsql_word *w = names; w; w = w->next, i++) {
@@ -202,17 +204,17 @@ static int name_columns(struct binder *b, struct range *r, const struct tsql_wor
     return 0;
 }
 
-static int add_derived(struct binder *b, struct tsql_text alias, const struct tsql_word *names, const struct bound_query *q,
+int bind_add_derived(struct binder *b, struct tsql_text alias, const struct tsql_word *names, const struct bound_query *q,
                        const char **sql)
 {
     struct range *r = bind_add_range(b, q->count);
     if (!r)
         return -1;
     r->alias = alias;
-    if (name_columns(b, r, names, q) < 0)
+    if (bind_name_columns(b, r, names, q) < 0)
         return -1;
     *sql = binder_sql(b, "(%s) AS r%d", q->sql, r->number);
-    return check_exposed(b, r);
+    return bind_check_exposed(b, r);
 }
 
 /* A derived table does not see its neighbours; it does see the outer query. */
@@ -230,7 +232,7 @@ static int bind_derived(struct binder *b, const struct tsql_source *s, const cha
     struct bound_query q = {0};
     if (bind_inner_query(b, s->query, &q) < 0)
         return -1;
-    return add_derived(b, s->alias, s->columns, &q, sql);
+    return bind_add_derived(b, s->alias, s->columns, &q, sql);
 }
 
 /* (VALUES (…), (…)): each column has the type in which all its values meet. */
@@ -274,46 +276,7 @@ static int bind_rows(struct binder *b, const struct tsql_source *s, const char *
     }
     buf_append_char(&text, ')');
     q.sql = binder_take(b, &text);
-    return add_derived(b, s->alias, s->columns, &q, sql);
-}
-
-/* A CTE is written where it is used, as a derived table. */
-static int bind_cte(struct binder *b, const struct tsql_source *s, struct cte *cte, const char **sql)
-{
-    struct cte *all = b->ctes;
-    struct scope *scope = b->scope;
-    struct bound_query q = {0};
-    b->ctes = cte->outer; /* it sees only what stands before it; itself would be recursion */
-    b->scope = NULL;
-    int result = bind_query(b, cte->tree->query, &q);
-    b->ctes = all;
-    b->scope = scope;
-    if (result < 0)
-        return -1;
-    return add_derived(b, s->alias.len > 0 ? s->alias : cte->name, cte->tree->columns, &q, sql);
-}
-
-static struct cte *find_cte(struct binder *b, const struct tsql_name *name)
-{
-    for (struct cte *c = name->schema.len == 0 && name->database.len == 0 ? b->ctes : NULL; c; c = c->outer) {
-        if (text_equal(c->name, name->name))
-            return c;
-    }
-    return NULL;
-}
-
-int bind_with(struct binder *b, const struct tsql_cte *ctes)
-{
-    for (const struct tsql_cte *c = ctes; c; c = c->next) {
-        struct cte *made = arena_alloc(b->arena, sizeof *made);
-        if (!made)
-            return fault_set(b->fault, FAULT_MEMORY);
-        made->name = c->name;
-        made->tree = c;
-        made->outer = b->ctes;
-        b->ctes = made;
-    }
-    return 0;
+    return bind_add_derived(b, s->alias, s->columns, &q, sql);
 }
 
 static int bind_source(struct binder *b, const struct tsql_source *s, const char **sql);
@@ -354,7 +317,7 @@ static int bind_source(struct binder *b, const struct tsql_source *s, const char
     case TSQL_JOIN:
         return bind_join(b, s, sql);
     default: {
-        struct cte *cte = find_cte(b, &s->name);
+        struct cte *cte = bind_find_cte(b, &s->name);
         if (cte)
             return bind_cte(b, s, cte, sql);
         const struct view *view = views_find(s->name.schema, s->name.name);

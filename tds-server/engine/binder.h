@@ -41,6 +41,7 @@ struct range_column {
     bool nullable;
     bool identity;
     const char *sql; /* "r1.c2" */
+    const struct cat_column *base; /* the table's column that it shows; NULL: none that could be written through it */
 };
 
 /* A source of a query's FROM. */
@@ -51,8 +52,10 @@ struct range {
     struct tsql_text schema, database;  /* of a table without alias */
     struct range_column *columns;
     size_t column_count;
-    struct cat_table *table; /* NULL for derived ones */
+    struct cat_table *table; /* whose rows can be changed; NULL for derived ones, but a CTE that is changed has its table's */
     int database_id;
+    const char *row;              /* with a table: "r1.rowid", */
+    struct range_column *written; /* and all its columns in their order */
 };
 
 struct cte {
@@ -60,6 +63,15 @@ struct cte {
     struct tsql_text name;
     const struct tsql_cte *tree;
     struct cte *outer; /* what it may refer to */
+    bool written;      /* the statement changes rows through it */
+    bool busy;         /* its query is being bound: a reference now is to itself */
+    const struct range *base; /* of one that is written: its only table */
+    /* While a member that refers to it is bound: */
+    int number;                       /* "x<number>" in SQLite's words */
+    const struct bound_query *anchor;
+    const struct scope *member;
+    unsigned references;
+    const char *level;                /* how deep the member's rows are */
 };
 
 /* One level of names. */
@@ -85,6 +97,8 @@ struct binder {
     size_t variable_count;
     struct scope *scope;
     struct cte *ctes;
+    struct cte *under; /* the next SELECT is this CTE's: it adds the columns that the CTE needs */
+    int max_recursion;
     int ranges; /* numbers given */
     int line;
     unsigned depth;
@@ -135,6 +149,8 @@ bool bind_aggregate_call(struct binder *b, const struct tsql_expr *e, struct bou
 
 /* bind_query.c */
 int bind_query(struct binder *b, const struct tsql_query *q, struct bound_query *out) __attribute__((warn_unused_result));
+/* A part of a query: a SELECT, or several joined by set operators. */
+int bind_part(struct binder *b, const struct tsql_body *tree, struct bound_query *out) __attribute__((warn_unused_result));
 
 /* bind_source.c */
 /* Binds FROM: adds ranges to the scope and returns the text behind FROM. */
@@ -145,7 +161,22 @@ int bind_table(struct binder *b, const struct tsql_name *name, struct attachment
     __attribute__((warn_unused_result));
 struct range *bind_add_range(struct binder *b, size_t columns);
 int bind_use(struct binder *b, struct tsql_text database, struct attachment **out) __attribute__((warn_unused_result));
+/* Names the columns of a derived table: the list behind its alias, or the query's own names. -1: 8155, 8156, 8158, 8159. */
+int bind_name_columns(struct binder *b, struct range *r, const struct tsql_word *names, const struct bound_query *q)
+    __attribute__((warn_unused_result));
+int bind_add_derived(struct binder *b, struct tsql_text alias, const struct tsql_word *names, const struct bound_query *q, const char **sql)
+    __attribute__((warn_unused_result));
+/* -1: 1013 when another source has the new one's name. */
+int bind_check_exposed(struct binder *b, const struct range *added) __attribute__((warn_unused_result));
+
+/* bind_cte.c */
 int bind_with(struct binder *b, const struct tsql_cte *ctes) __attribute__((warn_unused_result));
+/* The CTE that the name means; NULL: none. */
+struct cte *bind_find_cte(struct binder *b, const struct tsql_name *name);
+int bind_cte(struct binder *b, const struct tsql_source *s, struct cte *cte, const char **sql) __attribute__((warn_unused_result));
+/* Adds to a SELECT of a CTE the columns that it needs: the depth of recursion, or what changes of rows go by. */
+int bind_cte_columns(struct binder *b, struct cte *cte, const struct tsql_body *tree, const struct scope *scope, bool grouped, struct buf *out)
+    __attribute__((warn_unused_result));
 
 /* bind_row.c */
 enum { ROW_NEW = 1, ROW_OLD = 2 };

@@ -173,6 +173,15 @@ out:
     return result;
 }
 
+struct attachment *connection_find(struct engine_session *s, int id)
+{
+    for (size_t i = 0; i < s->attached_count; i++) {
+        if (s->attached[i].database->id == id)
+            return &s->attached[i];
+    }
+    return NULL;
+}
+
 struct attachment *connection_reuse(struct engine_session *s, int id, uint64_t version)
 {
     for (size_t i = 0; i < s->attached_count; i++) {

@@ -275,33 +275,23 @@ static int start_select(struct run *r, const struct tsql_statement *st, struct p
     }
 }
 
-/* The table's database, before the plan is made: what the plan is made from must not change any more. */
-static struct tsql_text written_database(const struct tsql_statement *st)
-{
-    switch (st->kind) {
-    case TSQL_INSERT: return st->insert->table.database;
-    case TSQL_UPDATE: return st->update->table.database;
-    default: return st->delete_->table.database;
-    }
-}
-
 static int run_write(struct run *r, const struct tsql_statement *st, struct plan *p, struct engine_done *done)
 {
     struct engine_session *s = r->session;
-    struct tsql_text name = written_database(st);
-    struct attachment *a;
     int64_t count = 0;
     done->command = st->kind == TSQL_INSERT ? COMMAND_INSERT : st->kind == TSQL_UPDATE ? COMMAND_UPDATE : COMMAND_DELETE;
     if (s->options.row_limit > 0)
         return fault_set(&s->fault, FAULT_UNSUPPORTED, "a change of rows under SET ROWCOUNT");
     /* What cannot be compiled writes nothing and waits for nobody. */
-    if (exec_compile(s, r->batch, st, p) < 0 || connection_use(s, name.data ? name.data : "", name.len, &a) < 0)
+    if (exec_compile(s, r->batch, st, p) < 0)
         return -1;
-    if (transaction_begin_write(s, a) < 0)
+    int database = p->write.database;
+    if (transaction_begin_write(s, connection_find(s, database)) < 0)
         return -1;
+    /* What the plan is made from does not change any more. */
     int result = exec_compile(s, r->batch, st, p);
-    if (result == 0 && a->database->id != p->write.database)
-        result = fault_set(&s->fault, FAULT_UNSUPPORTED, "a change of a table in another database than the one named");
+    if (result == 0 && p->write.database != database)
+        result = fault_set(&s->fault, FAULT_UNSUPPORTED, "a change of a table that moves between databases meanwhile");
     if (result == 0)
         result = exec_write(r, p, &count);
     if (transaction_end_write(s, result == 0) < 0)

@@ -321,6 +321,20 @@ static void sg_count(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_value(ctx, argv[0]);
 }
 
+/* How deep a row of a recursive CTE is: sg_level(depth, the most; 0: any) */
+static void sg_level(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    struct functions *f = sqlite3_user_data(ctx);
+    int most = sqlite3_value_int(argv[1]);
+    if (most > 0 && sqlite3_value_int64(argv[0]) > most) {
+        fault_set(f->fault, 530, most);
+        functions_fail(ctx);
+        return;
+    }
+    sqlite3_result_value(ctx, argv[0]);
+}
+
 /* TOP … PERCENT: sg_percent(percent, rows), what part of a row there is counts as one */
 static void sg_percent(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -408,6 +422,7 @@ static const struct {
     {"sg_convert", 4, sg_convert}, {"sg_try_convert", 4, sg_try_convert}, {"sg_arith", -1, sg_arith},
     {"sg_negate", 2, sg_negate},   {"sg_bitnot", 2, sg_bitnot},           {"sg_like", 4, sg_like},
     {"sg_one", 2, sg_one},         {"sg_count", 2, sg_count},             {"sg_percent", 2, sg_percent},
+    {"sg_level", 2, sg_level},
 };
 
 static int register_scalars(sqlite3 *db, struct functions *f)

@@ -7,6 +7,7 @@
  *   sg_negate(a, type), sg_bitnot(a, type)
  *   sg_like(text, pattern, escape, collation)
  *   sg_one(count, value)                    a scalar subquery's value; 512 when count is above 1
+ *   sg_level(depth, most)                   a recursive CTE's depth; 530 beyond the most (0: any)
  *   sg_percent(percent, rows)               TOP … PERCENT: how many rows that are; 1031
  *   sg_count(n, error)                      TOP, OFFSET, FETCH: n, which may not be negative
  *   sg_sum_int(x) sg_sum_bigint(x) sg_sum_decimal(x) sg_sum_money(x) sg_sum_float(x)

@@ -130,6 +130,8 @@ struct engine_session {
 
 /* The database of this name (length 0: the current one), attached, its catalogue loaded and up to date. -1: 911. */
 int connection_use(struct engine_session *s, const char *name, size_t len, struct attachment **out) __attribute__((warn_unused_result));
+/* The attachment of a database by its number; NULL: it is not attached. */
+struct attachment *connection_find(struct engine_session *s, int id);
 /* The attachment of a database that a plan refers to by number; NULL when it is gone or its catalogue is not the one of
  * `version` any more. */
 struct attachment *connection_reuse(struct engine_session *s, int id, uint64_t version);

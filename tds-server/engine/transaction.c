@@ -111,20 +111,11 @@ void transaction_abandon(struct engine_session *s)
 
 /* ---- the disk ---- */
 
-static struct attachment *find_attachment(struct engine_session *s, int id)
-{
-    for (size_t i = 0; i < s->attached_count; i++) {
-        if (s->attached[i].database->id == id)
-            return &s->attached[i];
-    }
-    return NULL;
-}
-
 /* SQLite has committed to `schema`, "d7". */
 static int on_commit(void *arg, sqlite3 *db, const char *schema, int frames)
 {
     (void)db;
-    struct attachment *a = find_attachment(arg, atoi(schema + 1));
+    struct attachment *a = connection_find(arg, atoi(schema + 1));
     if (a)
         a->wal_frames = frames;
     return SQLITE_OK;

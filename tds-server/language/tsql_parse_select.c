@@ -1,6 +1,7 @@
 /* Queries: SELECT and what joins SELECTs, FROM's sources, and the clauses that other statements share with them. */
 #include "tds-server/language/tsql_parser.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_TABLES 256   /* in one query, as SQL Server has it */
@@ -194,12 +195,31 @@ int tsql_parse_hints(struct tsql_parser *p, bool *locks)
     return p->failed ? -1 : 0;
 }
 
-/* option := [OPTION '(' … ')'] */
+/* option := [OPTION '(' … ')']      (read over, but for MAXRECURSION n) */
 int tsql_parse_option(struct tsql_parser *p)
 {
     if (!tsql_take_word(p, WORD_OPTION))
         return p->failed ? -1 : 0;
-    return tsql_at(p, '(') ? tsql_skip_parentheses(p) : tsql_fail_here(p);
+    if (!tsql_at(p, '('))
+        return tsql_fail_here(p);
+    struct tsql_parser start = *p;
+    while (!p->failed && !tsql_at(p, ')') && !tsql_at(p, TOKEN_END)) {
+        bool found = tsql_at_text(p, "MAXRECURSION");
+        tsql_advance(p);
+        if (!found)
+            continue;
+        if (!tsql_at(p, TOKEN_INTEGER))
+            return tsql_fail_here(p);
+        long most = strtol(p->token.text.data, NULL, 10);
+        if (most > TSQL_MAX_RECURSION)
+            return tsql_fail(p, 310, p->token.line, "The value %ld specified for the MAXRECURSION option exceeds the allowed maximum of %d.", most,
+                             TSQL_MAX_RECURSION);
+        start.max_recursion = (int)most;
+    }
+    if (p->failed)
+        return -1;
+    *p = start;
+    return tsql_skip_parentheses(p);
 }
 
 /* row := '(' values ')' ;  rows := row {',' row} */

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define TSQL_MAX_DEPTH 128 /* levels of nesting: expressions, queries, blocks */
+#define TSQL_MAX_RECURSION 32767 /* of OPTION (MAXRECURSION n), as SQL Server has it */
 #define TSQL_MAX_ROWS 1000 /* rows of one VALUES list, as SQL Server has it */
 
 struct tsql_expr;

@@ -84,6 +84,7 @@ static const struct fault_row fault_rows[] = {
     {244, 16, 1, FAULT_ROLLS_BACK,
      "The conversion of the %s value '%s' overflowed an %s column. Use a larger integer column."},
     {245, 16, 1, FAULT_ROLLS_BACK, "Conversion failed when converting the %s value '%s' to data type %s."},
+    {246, 16, 1, FAULT_ENDS_BATCH, "No anchor member was specified for recursive query \"%s\"."},
     {248, 16, 1, FAULT_ROLLS_BACK, "The conversion of the %s value '%s' overflowed an int column."},
     {252, 16, 1, FAULT_ENDS_BATCH, "Recursive common table expression '%s' does not contain a top-level UNION ALL operator."},
     {253, 16, 1, FAULT_ENDS_BATCH,
