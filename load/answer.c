@@ -63,31 +63,46 @@ static void read_shards(struct answer *a)
                                    .database = text_member(v, "database"),
                                    .detail = text_member(v, "detail"),
                                    .outcome = read_outcome(v)};
-        if (s->outcome == ANSWER_UNKNOWN || (s->outcome == ANSWER_APPLIED && !number_member(v, "rows_affected", &s->rows)))
+        const bool counted = number_member(v, "rows_affected", &s->rows);
+        if (s->outcome == ANSWER_UNKNOWN || (s->outcome == ANSWER_APPLIED && !counted))
             a->unknown = true;
         a->rows += s->rows;
         a->count++;
     }
 }
 
-/* "data[17]: column …": the row's number, and what is behind it. */
-static const char *read_row(const char *detail, size_t *row)
+/* The number behind `name` and before `end_name`: what is behind both, or NULL when the text is another. */
+static const char *read_number(const char *text, const char *name, const char *end_name, uint64_t *out)
 {
     char *end = NULL;
+    if (strncmp(text, name, strlen(name)) != 0 || text[strlen(name)] < '0' || text[strlen(name)] > '9')
+        return NULL;
+    *out = strtoull(text + strlen(name), &end, 10);
+    return strncmp(end, end_name, strlen(end_name)) == 0 ? end + strlen(end_name) : NULL;
+}
+
+/* "line 18 (row 17): column …", as the worker's word perhaps, "worker go: line …": *row becomes the row's number, counted from 0,
+ * and what is left of the text is written without its name. The lines are the request's, which nobody has seen. */
+static void read_detail(const char *text, char out[ANSWER_MAX_DETAIL], size_t *row)
+{
+    const char *place = text;
+    uint64_t line = 0, number = 0;
+
     *row = ANSWER_NO_ROW;
-    if (strncmp(detail, "data[", 5) != 0 || detail[5] < '0' || detail[5] > '9')
-        return detail;
-    const unsigned long long n = strtoull(detail + 5, &end, 10);
-    if (strncmp(end, "]: ", 3) != 0 || n >= SIZE_MAX)
-        return detail;
-    *row = (size_t)n;
-    return end + 3;
+    if (strncmp(text, "worker ", 7) == 0 && strstr(text, ": ") != NULL)
+        place = strstr(text, ": ") + 2;
+    const char *behind = read_number(place, "line ", " (row ", &line);
+    if (behind != NULL)
+        behind = read_number(behind, "", "): ", &number);
+    if (behind != NULL && number < SIZE_MAX)
+        *row = (size_t)number;
+    snprintf(out, ANSWER_MAX_DETAIL, "%.*s%s", behind != NULL ? (int)(place - text) : 0, text, behind != NULL ? behind : text);
 }
 
 static void read_problem(const struct api_answer *from, struct answer *a)
 {
     const enum answer_outcome outcome = read_outcome(a->body);
-    snprintf(a->detail, sizeof a->detail, "%s", read_row(text_member(a->body, "detail"), &a->bad_row));
+    read_detail(text_member(a->body, "detail"), a->detail, &a->bad_row);
     snprintf(a->code, sizeof a->code, "%d %s", from->status, text_member(a->body, "code"));
     snprintf(a->request_id, sizeof a->request_id, "%s", text_member(a->body, "request_id"));
     if (outcome == ANSWER_UNKNOWN || (outcome == ANSWER_APPLIED && a->rows == 0))

@@ -24,7 +24,7 @@ struct answer_shard {
     const char *database; /* "" as above */
     const char *detail;   /* "" as above */
     enum answer_outcome outcome;
-    uint64_t rows; /* of ANSWER_APPLIED */
+    uint64_t rows; /* that were written; of an unknown outcome at least so many */
 };
 
 struct answer {

@@ -115,7 +115,7 @@ static int set_headers(struct api *a, const char *content_type)
 
 static void set_options(struct api *a, const char *path)
 {
-    char url[API_MAX_URL + 1024];
+    char url[API_MAX_URL + API_MAX_PATH];
     CURL *e = a->easy;
 
     snprintf(url, sizeof url, "%s%s", a->url, path);

@@ -12,6 +12,7 @@
 #define API_TIMEOUT_S 600              /* of one request: a backstop far behind the gateway's own deadline */
 #define API_MAX_ANSWER ((size_t)4 << 20) /* bytes */
 #define API_MAX_URL 1024
+#define API_MAX_PATH 2048
 #define API_MAX_DETAIL 512
 
 struct api;
@@ -38,6 +39,7 @@ int api_open(struct api **out, const char *url, bool (*tick)(void *arg), void *a
     __attribute__((warn_unused_result));
 void api_close(struct api *a);
 
+/* `path` has its query behind it, and less than API_MAX_PATH bytes. */
 void api_get(struct api *a, const char *path, struct api_answer *out);
 void api_post(struct api *a, const char *path, const char *content_type, const char *body, size_t len, struct api_answer *out);
 

@@ -1,7 +1,6 @@
 #include "load/loader.h"
 
 #include "common/buf.h"
-#include "common/json.h"
 #include "load/api.h"
 #include "load/progress.h"
 #include "load/stop.h"
@@ -28,6 +27,7 @@ struct loader {
     struct loader_result *result;
     struct source *source;
     struct api *api;
+    struct buf path; /* of the inserts */
     struct progress progress;
     struct request request;
 };
@@ -73,6 +73,28 @@ static int open_file(struct loader *l)
     return rc;
 }
 
+/* Percent-encoding (RFC 3986 2.1) of all but letters, digits and _. */
+static void append_encoded(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        const unsigned char c = (unsigned char)*text;
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        buf_printf(out, plain ? "%c" : "%%%02X", c);
+    }
+}
+
+static int write_path(struct loader *l)
+{
+    buf_append_text(&l->path, "/insert?db_name=");
+    append_encoded(&l->path, l->options->db);
+    buf_append_text(&l->path, "&table=");
+    append_encoded(&l->path, l->options->table);
+    if (buf_status(&l->path) == 0)
+        return 0;
+    say(l, LOADER_BAD_USAGE, "--db or --table: too long a name");
+    return -1;
+}
+
 static int open_api(struct loader *l)
 {
     struct api_answer metadata;
@@ -96,38 +118,23 @@ static int open_api(struct loader *l)
 
 /* One request. */
 
-static void begin_request(struct loader *l)
-{
-    struct request *r = &l->request;
-
-    r->count = 0;
-    buf_reset(&r->body);
-    buf_append_text(&r->body, "{\"db_name\":");
-    json_write_text(&r->body, l->options->db);
-    buf_append_text(&r->body, ",\"table\":");
-    json_write_text(&r->body, l->options->table);
-    buf_append_text(&r->body, ",\"data\":[");
-}
-
-/* Rows, until the request is full or the source has no more. */
+/* Rows, one a line, until the request is full or the source has no more. */
 static enum source_result fill_request(struct loader *l)
 {
     struct request *r = &l->request;
+    const size_t bytes = l->options->rows <= LOADER_ROWS ? LOADER_BYTES : LOADER_MAX_BYTES;
     enum source_result result = SOURCE_ROW;
 
-    begin_request(l);
-    while (result == SOURCE_ROW && r->count < l->options->rows && r->body.len < LOADER_BYTES && !stop_wanted()) {
-        const size_t before = r->body.len;
-        if (r->count > 0)
-            buf_append_char(&r->body, ',');
+    r->count = 0;
+    buf_reset(&r->body);
+    while (result == SOURCE_ROW && r->count < l->options->rows && r->body.len < bytes && !stop_wanted()) {
         result = source_next(l->source, &r->body, &r->lines[r->count]);
-        if (result == SOURCE_ROW)
+        if (result == SOURCE_ROW) {
+            buf_append_char(&r->body, '\n');
             r->count++;
-        else
-            buf_truncate(&r->body, before);
+        }
     }
     r->bytes = source_bytes(l->source);
-    buf_append_text(&r->body, "]}");
     return result;
 }
 
@@ -154,7 +161,7 @@ static void send_request(struct loader *l, struct answer *answer)
 
     for (int tries = 0;; tries++) {
         struct api_answer got;
-        api_post(l->api, "/insert", "application/json", r->body.data, r->body.len, &got);
+        api_post(l->api, buf_text(&l->path), "application/x-ndjson", r->body.data, r->body.len, &got);
         answer_read(&got, r->count, answer);
         if (!answer->again || tries == l->options->retries || !pause_for(l, answer->wait_s, answer->detail))
             return;
@@ -234,14 +241,15 @@ void loader_run(const struct loader_options *options, struct loader_result *resu
     struct loader l = {.options = options, .result = result};
 
     *result = (struct loader_result){.end = LOADER_STOPPED};
-    buf_init(&l.request.body, SIZE_MAX / 2); /* LOADER_BYTES, and one row */
+    buf_init(&l.path, API_MAX_PATH - 1);
+    buf_init(&l.request.body, SIZE_MAX / 2); /* LOADER_MAX_BYTES, and one row */
     l.request.lines = calloc(options->rows, sizeof *l.request.lines);
     if (l.request.lines == NULL) {
         say(&l, LOADER_BAD_START, "out of memory");
         goto out;
     }
     progress_start(&l.progress, 0, options->quiet);
-    if (open_file(&l) != 0 || open_api(&l) != 0)
+    if (write_path(&l) != 0 || open_file(&l) != 0 || open_api(&l) != 0)
         goto out;
     progress_start(&l.progress, source_size(l.source), options->quiet);
     load_rows(&l);
@@ -250,6 +258,7 @@ out:
     progress_end(&l.progress);
     api_close(l.api);
     source_close(l.source);
+    buf_clear(&l.path);
     buf_clear(&l.request.body);
     free(l.request.lines);
 }

@@ -1,8 +1,10 @@
 /* One load, top to bottom: rows out of a source, requests of a bounded size to the API one after another, and what the
  * answers say summed up.
  *
- * A request is one insert: each shard writes its rows of it in one transaction. It ends before the next one begins, so that
- * all that can ever be in doubt is one request's rows. A request is sent again only when an answer said that nothing of it was
+ * A request ends before the next one begins, so that all that can ever be in doubt is one request's rows. It is no longer than what
+ * the gateway sends to a shard at once, unless the user wants longer ones: so each shard writes all its rows of it in one
+ * transaction, and what of it is written is written for whole shards. One stream of all rows would be a little faster, but when
+ * the way to the gateway broke, nobody could say anything about any row. A request is sent again only when an answer said that nothing of it was
  * written and that it may be tried again, or when no byte of it went out.
  */
 #ifndef SHARDGATE_LOADER_H
@@ -15,9 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOADER_ROWS 1000                        /* of a request */
-#define LOADER_MAX_ROWS 100000
-#define LOADER_BYTES ((size_t)4 << 20)          /* of a request: behind the row that passes it no other is put in */
+#define LOADER_ROWS 4000                /* of a request */
+#define LOADER_MAX_ROWS 1000000
+#define LOADER_BYTES ((size_t)1 << 20)  /* of a request of LOADER_ROWS or less: behind the row that passes it no other is put in */
+#define LOADER_MAX_BYTES ((size_t)64 << 20) /* the same for longer ones */
 #define LOADER_RETRIES 3
 #define LOADER_MAX_RETRIES 1000
 

@@ -28,7 +28,7 @@ static const char usage[] =
     "  --delimiter C       what stands between fields: one character, or tab (a comma; a tab for .tsv and bcp)\n"
     "  --null TEXT         an unquoted field that is TEXT means NULL (an empty one)\n"
     "\n"
-    "  --batch N           rows of a request: all of a shard's rows in it are one transaction (1000)\n"
+    "  --batch N           rows of a request (4000); up to 4000 a shard's rows in it are one transaction\n"
     "  --from-line N       pass over rows that begin before line N of the file\n"
     "  --to-line N         stop behind line N\n"
     "  --retries N         tries after a refusal that left nothing behind (3)\n"
