@@ -115,7 +115,7 @@ static int read_list(const struct json_object *body, const char *name, size_t ma
 /* A client's cursor is a string; a partial query has what the cursor says. */
 static int read_after(const struct json_object *body, struct query *q, struct err *e)
 {
-    static const char *const members[] = {"shard", "values", NULL};
+    static const char *const members[] = {"shard", "values", "again", NULL};
     struct json_object *after = NULL;
     if (!q->partial)
         return json_get_string(body, "after", false, &q->after, &q->after_len, e);
@@ -124,7 +124,7 @@ static int read_after(const struct json_object *body, struct query *q, struct er
     if (after == NULL)
         return 0;
     if (json_check_members(after, members, e) != 0 || read_row_count(after, "shard", 0, &q->after_shard, e) != 0 ||
-        json_get_array(after, "values", true, &q->after_values, e) != 0)
+        json_get_array(after, "values", true, &q->after_values, e) != 0 || read_flag(after, "again", &q->after_again, e) != 0)
         return err_prefix(e, "after");
     return 0;
 }

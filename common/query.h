@@ -75,6 +75,7 @@ struct query {
     size_t after_len;
     struct json_object *after_values; /* of a partial query: one value for each element of order_by, NULL for none */
     int64_t after_shard;    /* the shard whose row has these values */
+    bool after_again;       /* rows of that shard with these very values come, too */
     bool distinct;
     bool allow_partial;
     bool partial; /* from the master: aggregates are parts of a whole, and having is left to it */

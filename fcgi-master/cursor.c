@@ -11,7 +11,7 @@
 #define MAX_QUERY ((size_t)64 << 20) /* bytes of what a digest is taken of */
 
 /* Where the parts of a token stand. */
-enum { AT_SHARD = 1, AT_QUERY = 3, AT_PLACE = AT_QUERY + CURSOR_DIGEST, AT_VALUES = AT_PLACE + CURSOR_DIGEST };
+enum { AT_SHARD = 1, AT_REPEATS = 3, AT_QUERY = 7, AT_PLACE = AT_QUERY + CURSOR_DIGEST, AT_VALUES = AT_PLACE + CURSOR_DIGEST };
 
 void cursor_init(struct cursor *c)
 {
@@ -22,7 +22,7 @@ void cursor_init(struct cursor *c)
 void cursor_clear(struct cursor *c)
 {
     buf_clear(&c->values);
-    c->shard = 0;
+    c->shard = c->repeats = 0;
 }
 
 /* Digests and seals */
@@ -136,9 +136,14 @@ int cursor_write(const struct cursor_seal *seal, const struct cursor *c, struct 
     buf_init(&bytes, CURSOR_MAX_TOKEN / 4 * 3);
     buf_append_char(&bytes, VERSION);
     buf_append_u16le(&bytes, (uint16_t)c->shard);
+    buf_append_u32le(&bytes, (uint32_t)c->repeats);
     buf_append(&bytes, seal->query, sizeof seal->query);
     buf_append(&bytes, seal->place, sizeof seal->place);
     buf_append(&bytes, c->values.data, c->values.len);
+    if (c->repeats > UINT32_MAX) {
+        err_set(e, ERR_BAD_FIELD, "after: more rows are alike than a cursor can count");
+        goto out;
+    }
     if (buf_status(&c->values) != 0 || buf_status(&bytes) != 0 || bytes.max - bytes.len < sizeof mac) {
         err_set(e, ERR_BAD_FIELD,
                 "limit: the page's last row has more than %zu bytes in the columns of order_by, and can have no cursor; "
@@ -154,6 +159,15 @@ int cursor_write(const struct cursor_seal *seal, const struct cursor *c, struct 
 out:
     buf_clear(&bytes);
     return rc;
+}
+
+/* Little-endian. */
+static size_t read_number(const char *p, size_t bytes)
+{
+    size_t n = 0;
+    while (bytes-- > 0)
+        n = n << 8 | (unsigned char)p[bytes];
+    return n;
 }
 
 int cursor_read(const struct cursor_seal *seal, const char *token, size_t len, struct cursor *out, struct err *e)
@@ -180,7 +194,8 @@ int cursor_read(const struct cursor_seal *seal, const char *token, size_t len, s
         rc = 0;
     if (rc != 0)
         goto out;
-    out->shard = (unsigned char)data[AT_SHARD] | (size_t)(unsigned char)data[AT_SHARD + 1] << 8;
+    out->shard = read_number(data + AT_SHARD, 2);
+    out->repeats = read_number(data + AT_REPEATS, 4);
     buf_append(&out->values, data + AT_VALUES, sealed - AT_VALUES);
     rc = buf_status(&out->values) == 0 ? 0 : no_memory(e);
 out:

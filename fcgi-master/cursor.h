@@ -1,6 +1,6 @@
 /* Cursors: the place where a page of /select ended, as a token that clients give back as `after`.
  *
- *     token = base64url( version 1 | shard 2 | query 16 | place 16 | values … | seal 32 )
+ *     token = base64url( version 1 | shard 2 | repeats 4 | query 16 | place 16 | values … | seal 32 )
  *
  * `values` is the raw JSON array of what the page's last row has in the columns of its order, so that every value keeps its
  * type and digits. `query` is a digest of what the client asked, `place` one of the table's description and the shards:
@@ -19,6 +19,7 @@
 #include "common/json.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define CURSOR_MAX_TOKEN ((size_t)8 << 20) /* bytes of a token; a row with longer values in its order has none */
 #define CURSOR_DIGEST 16                   /* bytes */
@@ -26,6 +27,7 @@
 /* The row that a page ended with. */
 struct cursor {
     size_t shard;      /* where it is */
+    size_t repeats;    /* of a table without a key: how many rows of that shard like it, itself included, the pages have had */
     struct buf values; /* raw JSON, an array; empty: no row, the pages begin */
 };
 
@@ -44,7 +46,7 @@ struct cursor_seal {
 int cursor_seal_make(struct cursor_seal *seal, const char *token, const struct json_object *body, const char *tag,
                      const struct cluster *cluster, struct err *e) __attribute__((warn_unused_result));
 
-/* Appends the token. ERR_BAD_FIELD when it would be too long. */
+/* Appends the token. ERR_BAD_FIELD when it would be too long, or has more than UINT32_MAX repeats. */
 int cursor_write(const struct cursor_seal *seal, const struct cursor *c, struct buf *out, struct err *e)
     __attribute__((warn_unused_result));
 

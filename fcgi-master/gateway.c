@@ -38,6 +38,7 @@ struct statement {
     struct spread spread;     /* of an insert of an array */
     struct plan plan;         /* of a select over several shards, or none, or of a page */
     struct cursor_seal seal;  /* of a page */
+    struct cursor from;       /* the row before it */
 };
 
 struct operation {
@@ -192,15 +193,11 @@ static int route_condition(struct statement *s, struct err *e)
 static int plan_from_cursor(struct statement *s, struct err *e)
 {
     const struct master *m = s->x.master;
-    struct cursor from;
-    cursor_init(&from);
+    cursor_init(&s->from);
     int rc = cursor_seal_make(&s->seal, m->token, s->x.body, s->table->tag, m->cluster, e);
     if (rc == 0 && s->query.after != NULL)
-        rc = cursor_read(&s->seal, s->query.after, s->query.after_len, &from, e);
-    if (rc == 0)
-        rc = plan_make(&s->plan, &s->query, s->table, s->x.body, &from, e);
-    cursor_clear(&from);
-    return rc;
+        rc = cursor_read(&s->seal, s->query.after, s->query.after_len, &s->from, e);
+    return rc == 0 ? plan_make(&s->plan, &s->query, s->table, s->x.body, &s->from, e) : rc;
 }
 
 /* One shard computes the whole answer itself, but for a page: of that the last row's values are needed. */
@@ -360,6 +357,7 @@ static void clear_route(struct statement *s)
     spread_clear(&s->spread);
     plan_clear(&s->plan);
     s->plan = (struct plan){0};
+    cursor_clear(&s->from);
     s->shards = shardset_none();
     router_key_clear(&s->key);
     router_key_init(&s->key);

@@ -16,6 +16,10 @@ struct stream {
     struct json_slice *values; /* p->width of them */
     struct cell *keys;         /* one for each element of order_by */
     struct arena memory;       /* of the keys */
+    size_t repeats;            /* with `before`: how many rows like the one that is next there have been, itself included */
+    bool alike;                /* it is like the row before */
+    struct cell *before;       /* the keys of the row before, where rows may be alike; else NULL */
+    struct arena before_memory;
 };
 
 struct gather {
@@ -36,6 +40,34 @@ static int bad_rows(const struct gather *g, const struct stream *s)
     return err_set(g->e, ERR_BAD_WORKER_ANSWER, "worker %s: its rows are not what it was asked for", s->part->worker);
 }
 
+/* In the query's order. */
+static int compare_keys(const struct gather *g, const struct cell *a, const struct cell *b)
+{
+    for (size_t i = 0; i < g->p->q->order_count; i++) {
+        int order = cell_compare(&a[i], &b[i], COLLATION_BIN2);
+        if (order != 0)
+            return g->p->q->order[i].descending ? -order : order;
+    }
+    return 0;
+}
+
+/* The keys become those of the row before. */
+static void keep_keys(struct stream *s)
+{
+    struct cell *keys = s->keys;
+    struct arena memory = s->memory;
+    s->keys = s->before;
+    s->memory = s->before_memory;
+    s->before = keys;
+    s->before_memory = memory;
+}
+
+static void count_repeats(const struct gather *g, struct stream *s)
+{
+    s->alike = compare_keys(g, s->keys, s->before) == 0;
+    s->repeats = s->alike ? s->repeats + 1 : 1;
+}
+
 /* Moves to the next row: 1, 0 at the end, -1 with the error. */
 static int advance(struct gather *g, struct stream *s)
 {
@@ -47,23 +79,46 @@ static int advance(struct gather *g, struct stream *s)
         return err_set(g->e, ERR_BAD_FIELD,
                        "limits.max_rows: the shards have more than %zu rows to merge; narrow the condition or give a smaller limit",
                        g->max_rows);
+    if (s->before != NULL)
+        keep_keys(s);
     arena_clear(&s->memory);
     for (size_t i = 0; i < p->q->order_count; i++) {
         const struct sqltype *type = query_term_column(p->q, &p->columns, p->q->order[i].term).type;
         if (cell_read(type, s->values[p->order_members[i]], &s->memory, &s->keys[i]) != 0)
             return bad_rows(g, s);
     }
+    if (s->before != NULL)
+        count_repeats(g, s);
     return 1;
+}
+
+/* Moves to the first row behind those that the pages before have had. */
+static int start(struct gather *g, struct stream *s)
+{
+    const struct cursor *from = g->p->from;
+    size_t count = g->p->q->order_count, had = from != NULL && from->shard == s->part->shard ? from->repeats : 0;
+    if (s->before == NULL || had == 0)
+        return advance(g, s);
+    const struct json_slice array = {.text = from->values.data, .len = from->values.len};
+    struct json_slice *values = calloc(count, sizeof *values);
+    if (values == NULL)
+        return err_set(g->e, ERR_INTERNAL, "out of memory");
+    int more = rowscan_array(array, values, count);
+    for (size_t i = 0; i < count && more == 0; i++)
+        more = cell_read(query_term_column(g->p->q, &g->p->columns, g->p->q->order[i].term).type, values[i], &s->memory, &s->keys[i]);
+    free(values);
+    if (more != 0)
+        return err_set(g->e, ERR_INTERNAL, "a sealed cursor does not fit its query");
+    do {
+        more = advance(g, s);
+    } while (more > 0 && s->alike && s->repeats <= had);
+    return more;
 }
 
 static bool comes_before(const struct gather *g, const struct stream *a, const struct stream *b)
 {
-    for (size_t i = 0; i < g->p->q->order_count; i++) {
-        int order = cell_compare(&a->keys[i], &b->keys[i], COLLATION_BIN2);
-        if (order != 0)
-            return (order < 0) != g->p->q->order[i].descending;
-    }
-    return a->number < b->number;
+    int order = compare_keys(g, a->keys, b->keys);
+    return order != 0 ? order < 0 : a->number < b->number;
 }
 
 /* Restores the heap below `at`, whose stream has a new row. */
@@ -100,9 +155,12 @@ static int open_streams(struct gather *g, const struct merge_part *parts, size_t
         arena_init(&s->memory, GATHER_MAX_MEMORY);
         s->values = calloc(g->p->width, sizeof *s->values);
         s->keys = calloc(g->p->q->order_count + 1, sizeof *s->keys);
-        if (s->values == NULL || s->keys == NULL)
+        arena_init(&s->before_memory, GATHER_MAX_MEMORY);
+        if (plan_has_repeats(g->p))
+            s->before = calloc(g->p->q->order_count + 1, sizeof *s->before);
+        if (s->values == NULL || s->keys == NULL || (plan_has_repeats(g->p) && s->before == NULL))
             return err_set(g->e, ERR_INTERNAL, "out of memory");
-        int more = advance(g, s);
+        int more = start(g, s);
         if (more < 0)
             return -1;
         if (more > 0)
@@ -157,6 +215,7 @@ static void append_row(const struct gather *g, const struct stream *s, struct bu
 static void keep_last(const struct gather *g, const struct stream *s, struct cursor *last)
 {
     last->shard = s->part->shard;
+    last->repeats = s->repeats;
     for (size_t i = 0; i < g->p->q->order_count; i++) {
         const struct json_slice *value = &s->values[g->p->order_members[i]];
         buf_append_char(&last->values, i == 0 ? '[' : ',');
@@ -206,7 +265,9 @@ int gather_rows(const struct plan *p, const struct merge_part *parts, size_t cou
     for (size_t i = 0; i < g.stream_count; i++) {
         free(g.streams[i].values);
         free(g.streams[i].keys);
+        free(g.streams[i].before);
         arena_clear(&g.streams[i].memory);
+        arena_clear(&g.streams[i].before_memory);
     }
     free(g.streams);
     free(g.heap);

@@ -22,6 +22,11 @@ enum collation plan_collation(const struct plan *p, size_t column)
     return c->binary ? COLLATION_BIN2 : c->ignores_case ? COLLATION_CI : COLLATION_CS;
 }
 
+bool plan_has_repeats(const struct plan *p)
+{
+    return p->paged && !p->q->distinct && p->table->key_count == 0;
+}
+
 size_t plan_rows_needed(const struct query *q)
 {
     return q->limit == QUERY_NO_LIMIT ? SIZE_MAX : q->limit == 0 ? 0 : (size_t)(q->offset + q->limit);
@@ -62,7 +67,7 @@ static int close_body(struct plan *p, bool cut, struct err *e)
 {
     size_t needed = plan_rows_needed(p->q);
     if (p->paged && needed > 0 && needed < QUERY_MAX_ROWS)
-        needed++;
+        needed += 1 + p->from->repeats;
     if (cut && needed != SIZE_MAX)
         buf_printf(&p->body, ",\"limit\":%zu", needed < QUERY_MAX_ROWS ? needed : (size_t)QUERY_MAX_ROWS);
     buf_append_char(&p->body, '}');
@@ -104,7 +109,7 @@ static int plan_merge(struct plan *p, const struct json_object *body, const stru
     if (from != NULL && from->values.len > 0) {
         buf_printf(&p->body, ",\"after\":{\"shard\":%zu,\"values\":", from->shard);
         buf_append(&p->body, from->values.data, from->values.len);
-        buf_append_char(&p->body, '}');
+        buf_append_text(&p->body, from->repeats > 0 ? ",\"again\":true}" : "}");
     }
     return close_body(p, true, e);
 }
@@ -214,6 +219,21 @@ static int plan_reduce(struct plan *p, const struct json_object *body, struct er
     return close_body(p, p->cut_by_shards, e);
 }
 
+/* The order of a table without a key: rows that are still alike behind it are counted. */
+static const char *order_by_all(struct query *q, const struct table *t)
+{
+    if (q->order_count == 0)
+        return "the table has no primary key, nor a unique index on columns that are NOT NULL; order_by has to say in which order its pages are";
+    for (size_t i = 0; i < t->column_count; i++) {
+        const struct table_column *c = &t->columns[i];
+        if (!c->known_type || c->type.kind == SQLTYPE_TEXT)
+            return "the table has no primary key, nor a unique index on columns that are NOT NULL, and its rows cannot be ordered by all columns";
+        if (!query_add_order(q, i))
+            return "the table has no primary key, nor a unique index on columns that are NOT NULL, and too many columns to order by all";
+    }
+    return NULL;
+}
+
 /* Why no order tells all rows of a query apart, or NULL once its order does. */
 static const char *order_totally(struct query *q, const struct table *t)
 {
@@ -221,7 +241,7 @@ static const char *order_totally(struct query *q, const struct table *t)
     if (q->grouped)
         return "not with aggregates or group_by";
     if (!q->distinct && t->key_count == 0)
-        return "the table has no primary key, nor a unique index on columns that are NOT NULL, by which its rows could be told apart";
+        return order_by_all(q, t);
     for (size_t i = 0; !q->distinct && i < t->key_count; i++)
         fits = fits && query_add_order(q, t->key[i]);
     for (size_t i = 0; q->distinct && i < q->output_count; i++) {
@@ -250,7 +270,7 @@ int plan_page(struct query *q, const struct table *t, bool *paged, struct err *e
 int plan_make(struct plan *p, const struct query *q, const struct table *t, const struct json_object *body,
               const struct cursor *from, struct err *e)
 {
-    *p = (struct plan){.q = q, .table = t, .columns = plan_columns(t), .paged = from != NULL};
+    *p = (struct plan){.q = q, .table = t, .columns = plan_columns(t), .paged = from != NULL, .from = from};
     buf_init(&p->body, PLAN_MAX_BODY);
     if (query_is_plain(q)) {
         p->kind = PLAN_PLAIN;
@@ -292,7 +312,8 @@ void plan_write_steps(const struct plan *p, struct buf *out)
     } else if (q->order_count > 0) {
         append_step(&steps, !p->paged     ? "merge the shards' sorted rows by order_by"
                             : q->distinct ? "merge the shards' sorted rows by order_by, then all columns that are shown"
-                                          : "merge the shards' sorted rows by order_by, then the table's key, then the shards");
+                            : plan_has_repeats(p) ? "merge the shards' sorted rows by order_by, then all columns, then the shards"
+                                                  : "merge the shards' sorted rows by order_by, then the table's key, then the shards");
     } else {
         append_step(&steps, "join the shards' rows, in the order of the shards");
     }

@@ -33,6 +33,7 @@ struct plan {
     struct query_table columns; /* the table as queries see it; borrowed */
     const struct table *table;
     bool paged;      /* merge: the order is total, and one row more than the page is asked for: does any follow? */
+    const struct cursor *from; /* of a page: what stands before it; borrowed */
     struct buf body; /* what each shard is asked; empty: the client's own body */
     size_t width;    /* members of a row of a shard's answer */
     size_t order_members[QUERY_MAX_PART_ORDER]; /* merge: where the keys of order_by stand in a row */
@@ -46,12 +47,12 @@ struct plan {
 struct query_table plan_columns(const struct table *t);
 
 /* Is a resolved query a page, of which cursors can be made? Then its order becomes total: by the table's key behind what
- * order_by says, with distinct by all that is shown. A query is a page when it has a limit (or `after`) and the rows can be so
- * ordered. ERR_BAD_FIELD for `after` where they cannot. */
+ * order_by says, without one by all columns, with distinct by all that is shown. A query is a page when it has a limit (or
+ * `after`) and the rows can be so ordered. A table without a key has pages with an order_by only: else a mere limit would sort all. ERR_BAD_FIELD for `after` where they cannot. */
 int plan_page(struct query *q, const struct table *t, bool *paged, struct err *e) __attribute__((warn_unused_result));
 
 /* Makes the plan of a resolved query. `body` is the client's. `from` is for pages: what stands before this one; NULL for all
- * else. All but `from` is borrowed for the plan's life. The caller calls plan_clear, also after a failure; a zeroed struct is
+ * else. All is borrowed for the plan's life. The caller calls plan_clear, also after a failure; a zeroed struct is
  * accepted there. */
 int plan_make(struct plan *p, const struct query *q, const struct table *t, const struct json_object *body,
               const struct cursor *from, struct err *e)
@@ -60,6 +61,9 @@ void plan_clear(struct plan *p);
 
 /* How values of a column compare in groups and conditions. What is sorted, and min and max, go by COLLATION_BIN2. */
 enum collation plan_collation(const struct plan *p, size_t column);
+
+/* May rows of one shard be alike in all that a page is ordered by? */
+bool plan_has_repeats(const struct plan *p);
 
 /* The number of rows that limit and offset let through at all, SIZE_MAX for any. */
 size_t plan_rows_needed(const struct query *q);

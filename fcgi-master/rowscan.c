@@ -87,3 +87,17 @@ int rowscan_next(struct rowscan *s, struct json_slice *row, struct json_slice *v
     s->at = p;
     return 1;
 }
+
+int rowscan_array(struct json_slice array, struct json_slice *values, size_t count)
+{
+    const char *p = array.text, *end = array.text + array.len;
+    for (size_t i = 0; i < count; i++) {
+        if (p == end || *p != (i == 0 ? '[' : ','))
+            return -1;
+        const char *from = skip_space(p + 1, end);
+        p = skip_value(from, end);
+        values[i] = (struct json_slice){.text = from, .len = (size_t)(p - from)};
+        p = skip_space(p, end);
+    }
+    return p + 1 == end && *p == ']' ? 0 : -1;
+}

@@ -21,4 +21,7 @@ void rowscan_init(struct rowscan *s, struct json_slice array);
 int rowscan_next(struct rowscan *s, struct json_slice *row, struct json_slice *values, size_t count)
     __attribute__((warn_unused_result));
 
+/* Splits an array into the raw texts of its `count` elements. -1 when it has not so many. */
+int rowscan_array(struct json_slice array, struct json_slice *values, size_t count) __attribute__((warn_unused_result));
+
 #endif

@@ -84,7 +84,7 @@ const char *statement_value(const struct statement *s, const struct statement_pa
  * and the one in which the master merges. Groups and DISTINCT follow the columns' own collations.
  *
  * With q->after_values only the rows behind those values in the order of order_by are selected; on shards behind
- * q->after_shard also the rows that have these very values: `shard` is this one. */
+ * q->after_shard, and with q->after_again on that one, also the rows that have these very values: `shard` is this one. */
 int statement_select(struct statement *s, const struct schema_table *t, struct query *q, int shard, struct err *e)
     __attribute__((warn_unused_result));
 

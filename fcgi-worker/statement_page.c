@@ -22,7 +22,7 @@ struct page {
     struct statement *s;
     const struct schema_table *t;
     const struct query *q;
-    bool inclusive; /* rows with the very same values come, too: they are behind the other shard's */
+    bool inclusive; /* rows with the very same values come, too */
     struct err *e;
 };
 
@@ -156,7 +156,8 @@ static int append_page(const struct page *p)
 
 int statement_append_page(struct statement *s, const struct schema_table *t, const struct query *q, int shard, struct err *e)
 {
-    const struct page p = {.s = s, .t = t, .q = q, .inclusive = shard > q->after_shard, .e = e};
+    const bool inclusive = shard > q->after_shard || (shard == q->after_shard && q->after_again);
+    const struct page p = {.s = s, .t = t, .q = q, .inclusive = inclusive, .e = e};
 
     if (q->after_values == NULL)
         return statement_append_where(s, t, q->condition, e);

@@ -19,10 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(read.values.len == 0);
     e = ERR_INIT;
     written.shard = size & 0xFFFF;
+    written.repeats = size * 3;
     buf_append(&written.values, data, size);
     if (cursor_write(&seal, &written, &token, &e) == 0) {
         CHECK(cursor_read(&seal, token.data, token.len, &read, &e) == 0);
-        CHECK(read.shard == written.shard && read.values.len == size && (size == 0 || memcmp(read.values.data, data, size) == 0));
+        CHECK(read.shard == written.shard && read.repeats == written.repeats && read.values.len == size && (size == 0 || memcmp(read.values.data, data, size) == 0));
         size_t at = (size > 0 ? data[0] * 7919u : 0) % token.len;
         token.data[at] = token.data[at] == 'A' ? 'B' : 'A';
         cursor_clear(&read);

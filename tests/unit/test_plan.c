@@ -34,13 +34,20 @@ struct world {
     struct err e;
 };
 
+static const char *described = description; /* the table, and what stands before a page */
+static const char *from = "";
+static size_t from_shard, from_repeats;
+
 static int make(struct world *w, const char *body)
 {
     bool paged = false;
     *w = (struct world){.e = ERR_INIT};
     cursor_init(&w->from);
     cursor_init(&w->end.last);
-    assert_int_equal(table_read(description, strlen(description), &w->table, &w->e), 0);
+    buf_append_text(&w->from.values, from);
+    w->from.shard = from_shard;
+    w->from.repeats = from_repeats;
+    assert_int_equal(table_read(described, strlen(described), &w->table, &w->e), 0);
     const struct query_table columns = plan_columns(w->table);
     assert_int_equal(json_read(body, strlen(body), &w->body, &w->e), 0);
     return query_read(w->body, &w->query, &w->e) == 0 && query_resolve(&w->query, &columns, &w->e) == 0 &&
@@ -140,6 +147,71 @@ static void answer(struct world *w, const char *const parts[MAX_PARTS], size_t l
     }
 }
 
+/* What a page asks for, what it shows, and the cursor it ends with. */
+static void pages_end_with_a_cursor(void **state)
+{
+#define COLUMNS "\"columns\":[{\"name\":\"id\",\"type\":\"INT\",\"nullable\":false,\"has_default\":false,\"binary\":false}," \
+                "{\"name\":\"name\",\"type\":\"NVARCHAR(20)\"," FLAGS ",\"binary\":true}]}"
+    static const char keyed[] = "{\"tag\":\"t\",\"shard_column\":null,\"key\":[\"ID\"]," COLUMNS;
+    static const char keyless[] = "{\"tag\":\"t\",\"shard_column\":null," COLUMNS;
+    static const char by_name[] = HEAD ",\"columns\":[\"name\"],\"order_by\":[{\"column\":\"name\",\"dir\":\"desc\"}],\"limit\":2}";
+#define ASKED HEAD ",\"partial\":true,\"columns\":[\"name\",\"id\"],\"order_by\":[{\"column\":\"name\",\"dir\":\"desc\"},{\"column\":\"id\"}]"
+    static const struct {
+        const char *table, *body, *from;
+        size_t shard, repeats;
+        const char *asked, *parts[MAX_PARTS], *expected, *last; /* "": no row follows */
+        size_t last_shard, last_repeats;
+    } rows[] = {
+        {keyed, by_name, "", 0, 0, ASKED ",\"limit\":3}",
+         {"[{\"name\":\"c\",\"id\":3},{\"name\":\"a\",\"id\":1}]", "[{\"name\":\"b\",\"id\":2}]"}, "{\"name\":\"c\"},{\"name\":\"b\"}", "[\"b\",2]", 1, 0},
+        {keyed, by_name, "[\"d\",9]", 1, 0, ASKED ",\"after\":{\"shard\":1,\"values\":[\"d\",9]},\"limit\":3}",
+         {"[{\"name\":\"c\",\"id\":3}]", "[{\"name\":null,\"id\":2}]"}, "{\"name\":\"c\"},{\"name\":null}", "", 0, 0},
+        {keyed, by_name, "", 0, 0, NULL, {"[{\"name\":\"c\",\"id\":3}]", "[{\"name\":\"c\",\"id\":3}]", "[{\"name\":\"c\",\"id\":3}]"},
+         "{\"name\":\"c\"},{\"name\":\"c\"}", "[\"c\",3]", 1, 0},
+        {keyless, by_name, "", 0, 0, ASKED ",\"limit\":3}",
+         {"[{\"name\":\"c\",\"id\":3},{\"name\":\"c\",\"id\":3},{\"name\":\"c\",\"id\":3}]", "[{\"name\":\"c\",\"id\":3}]"},
+         "{\"name\":\"c\"},{\"name\":\"c\"}", "[\"c\",3]", 0, 2},
+        {keyless, by_name, "[\"c\", 3 ]", 0, 2, ASKED ",\"after\":{\"shard\":0,\"values\":[\"c\", 3 ],\"again\":true},\"limit\":5}",
+         {"[{\"name\":\"c\",\"id\":3},{\"name\":\"c \",\"id\":3},{\"name\":\"c\",\"id\":3}]", "[{\"name\":\"c\",\"id\":3},{\"name\":\"c\",\"id\":3}]"},
+         "{\"name\":\"c\"},{\"name\":\"c\"}", "[\"c\",3]", 1, 1},
+        /* some of the rows that were there are gone: none that differs is left out for them */
+        {keyless, by_name, "[\"c\",3]", 0, 2, NULL, {"[{\"name\":\"c\",\"id\":3},{\"name\":\"b\",\"id\":3},{\"name\":\"b\",\"id\":3}]", "[]"},
+         "{\"name\":\"b\"},{\"name\":\"b\"}", "", 0, 0},
+        {keyless, by_name, "[null,3]", 1, 5, NULL, {"[]", "[{\"name\":null,\"id\":4}]"}, "{\"name\":null}", "", 0, 0},
+        {keyless, by_name, "[\"c\"]", 0, 1, NULL, {"[{\"name\":\"c\",\"id\":3}]"}, "internal 0", "", 0, 0},
+        {keyless, HEAD ",\"columns\":[\"name\"],\"distinct\":true,\"limit\":1}", "", 0, 0, NULL, {"[{\"name\":\"a\"}]", "[{\"name\":\"a\"}]"}, "{\"name\":\"a\"}", "", 0, 0},
+        {keyless, HEAD ",\"columns\":[\"name\"],\"distinct\":true,\"limit\":1}", "", 0, 0, NULL,
+         {"[{\"name\":\"a\"}]", "[{\"name\":\"a\"},{\"name\":\"b\"}]"}, "{\"name\":\"a\"}", "[\"a\"]", 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct world w;
+        struct buf out;
+        described = rows[i].table;
+        from = rows[i].from;
+        from_shard = rows[i].shard;
+        from_repeats = rows[i].repeats;
+        assert_int_equal(make(&w, rows[i].body), 0);
+        assert_true(w.plan.paged);
+        if (rows[i].asked != NULL && strcmp(buf_text(&w.plan.body), rows[i].asked) != 0)
+            fail_msg("row %zu asks   %s\n  expected %s", i, buf_text(&w.plan.body), rows[i].asked);
+        buf_init(&out, 4096);
+        answer(&w, rows[i].parts, 100, &out);
+        if (strcmp(buf_text(&out), rows[i].expected) != 0)
+            fail_msg("row %zu shows  %s\n  expected %s", i, buf_text(&out), rows[i].expected);
+        assert_int_equal(w.end.more, rows[i].last[0] != '\0');
+        if (w.end.more) {
+            assert_string_equal(buf_text(&w.end.last.values), rows[i].last);
+            assert_int_equal(w.end.last.shard, rows[i].last_shard);
+            assert_int_equal(w.end.last.repeats, rows[i].last_repeats);
+        }
+        buf_clear(&out);
+        clear(&w);
+    }
+    described = description;
+    from = "";
+}
+
 static void answers_become_one(void **state)
 {
 #define SUM(column) HEAD ",\"aggregates\":[{\"op\":\"sum\",\"column\":\"" column "\"}]}"
@@ -205,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shards_are_asked_for_what_the_answer_needs),
+        cmocka_unit_test(pages_end_with_a_cursor),
         cmocka_unit_test(answers_become_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
