@@ -435,8 +435,9 @@ class Exact(harness.ClusterTest):
         self.fill("INT", [3, 1, 2])
         answer = self.ok("/explain", {**self.T, "columns": ["id"], "order_by": ["v"], "limit": 2, "offset": 1, "condition": "v > 0"})
         self.assertEqual([s["worker"] for s in answer["shards"]], ["go", "python", "node"])
-        self.assertEqual(answer["shards"][0]["sql"], "SELECT TOP (@p1) [id], [v] FROM [EGO].[dbo].[T] WHERE [v] > @p2 ORDER BY [v]")
-        self.assertEqual(answer["merge"], ["merge the shards' sorted rows by order_by", "skip 1 rows, then end after 2 rows"])
+        self.assertEqual(answer["shards"][0]["sql"], "SELECT TOP (@p1) [id], [v] FROM [EGO].[dbo].[T] WHERE [v] > @p2 ORDER BY [v], [id]")
+        self.assertEqual(answer["merge"], ["merge the shards' sorted rows by order_by, then all columns, then the shards", "skip 1 rows, then end after 2 rows",
+                                           "give a cursor of the last row as next, if another row follows"])
         answer = self.ok("/explain", {**self.T, "condition": f"id = {self.ON[1]}"})
         self.assertEqual(answer["shards"], [{"shard": 1, "worker": "python", "sql": "SELECT [id], [v] FROM [EPY].[dbo].[T] WHERE [id] = @p1"}])
         self.assertEqual(answer["routing"]["reason"], "the condition on id leaves 1 of 3 shards")
