@@ -38,27 +38,8 @@ void cell_read(sqlite3_value *cell, const struct sqltype *type, struct value *ou
 
 void cell_read_column(sqlite3_stmt *stmt, int column, const struct sqltype *type, struct value *out)
 {
-    *out = (struct value){.type = *type, .null = sqlite3_column_type(stmt, column) == SQLITE_NULL, .bytes = {"", 0}};
-    if (out->null)
-        return;
-    switch (typing_class(type->kind)) {
-    case TYPE_INTEGER:
-    case TYPE_BIT:
-        out->integer = sqlite3_column_int64(stmt, column);
-        return;
-    case TYPE_FLOAT:
-        out->real = sqlite3_column_double(stmt, column);
-        return;
-    case TYPE_DECIMAL:
-        read_decimal(sqlite3_column_blob(stmt, column), sqlite3_column_bytes(stmt, column), out);
-        return;
-    default:
-        break;
-    }
-    const void *data = sqlite3_column_blob(stmt, column);
-    out->bytes.len = (size_t)sqlite3_column_bytes(stmt, column);
-    if (data)
-        out->bytes.data = data;
+    /* SQLite calls the cell unprotected: another thread could change it. A connection is its session's alone. */
+    cell_read(sqlite3_column_value(stmt, column), type, out);
 }
 
 static const char *bytes_of(const struct value *v)

@@ -26,9 +26,11 @@ static uint64_t get_uint(const unsigned char *p, size_t len)
 
 static void put_uint(struct buf *out, uint64_t v, size_t len)
 {
-    for (; len > 0; len--, v >>= 8) {
-        buf_append_char(out, (char)(unsigned char)v);
+    unsigned char bytes[8];
+    for (size_t i = 0; i < len; i++, v >>= 8) {
+        bytes[i] = (unsigned char)v;
     }
+    buf_append(out, bytes, len);
 }
 
 /* --- numbers --- */

@@ -100,6 +100,13 @@ void wiretext_append_utf16(struct buf *out, const char *text, size_t len, size_t
     const unsigned char *end = p + len;
     size_t units = 0;
     while (p < end) {
+        for (; p < end && *p < 0x80 && units < max_units; p++, units++) {
+            to[units * 2] = (char)*p;
+            to[units * 2 + 1] = 0;
+        }
+        if (p == end) {
+            break;
+        }
         size_t used;
         uint32_t c = get_utf8(p, end, &used);
         size_t need = c >= 0x10000 ? 2 : 1;
