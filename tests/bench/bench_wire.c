@@ -1,6 +1,6 @@
 /* What a request costs shardgate-tdsd as a process: sessions over TCP that run a prepared statement again and again.
  *
- *     bench_wire PORT PASSWORD PID SECONDS [select|insert|idle SESSIONS]…
+ *     bench_wire PORT PASSWORD PID SECONDS [select|insert|select+insert|echo|idle SESSIONS]…
  *
  * Makes the database Wire anew in the running server, whose process id is PID, and measures each pair in turn: requests a
  * second, the server's CPU time (user and system, from /proc) and context switches a request, and how long the client
@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,7 +131,7 @@ static void batch(int fd, struct packet *p, const char *sql)
     expect_done(p, sql);
 }
 
-static int connect_session(struct packet *p)
+static int connect_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
@@ -137,6 +139,12 @@ static int connect_session(struct packet *p)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         fail("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+static int connect_session(struct packet *p)
+{
+    int fd = connect_port();
     start(p, 18); /* PRELOGIN: the version, no encryption */
     put(p, "\x00\x00\x0B\x00\x06\x01\x00\x11\x00\x01\xFF\x0F\x00\x00\x00\x00\x00\x02", 18);
     ask(fd, p);
@@ -209,11 +217,51 @@ static void execute(int fd, struct packet *p, int64_t id, const char *name)
     expect_done(p, "sp_execute");
 }
 
+/* ---- the yardstick ---- */
+
+/* Answers each request of a connection with as many bytes as an answer of one row has. */
+static void *run_echo(void *arg)
+{
+    int fd = *(int *)arg, on = 1;
+    unsigned char request[4096];
+    const unsigned char answer[173] = {4, 1, 0, 173};
+    free(arg);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    while (read(fd, request, sizeof request) > 0) {
+        if (write(fd, answer, sizeof answer) != (ssize_t)sizeof answer)
+            break;
+    }
+    close(fd);
+    return NULL;
+}
+
+/* A process that echoes; *echo_port is where. */
+static int start_echo(int *echo_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 128) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        fail("listen");
+    *echo_port = ntohs(address.sin_port);
+    int pid = fork();
+    while (pid == 0) {
+        int *client = malloc(sizeof *client);
+        pthread_t thread;
+        if (!client || (*client = accept(fd, NULL, NULL)) < 0 || pthread_create(&thread, NULL, run_echo, client) != 0)
+            _exit(1);
+        pthread_detach(thread);
+    }
+    close(fd);
+    return pid;
+}
+
 /* ---- sessions ---- */
 
 struct session {
     pthread_t thread;
-    bool writes;
+    bool writes, echoes;
     int number;
     float *times; /* microseconds; NULL: they are not kept */
     size_t max_times, count;
@@ -228,11 +276,12 @@ static void *run_session(void *arg)
     unsigned seed = (unsigned)s->number;
     if (!p)
         abort();
-    int fd = connect_session(p);
-    batch(fd, p, "USE Wire");
+    int fd = s->echoes ? connect_port() : connect_session(p);
+    if (!s->echoes)
+        batch(fd, p, "USE Wire");
     if (s->writes)
         prepare(fd, p, "@id int, @name nvarchar(50)", "INSERT INTO Students (student_id, name, grade) VALUES (@id, @name, N'A1')");
-    else
+    else if (!s->echoes)
         prepare(fd, p, "@id int", "SELECT student_id, name, grade FROM Students WHERE student_id = @id");
     atomic_fetch_add(&ready, 1);
     while (!stopped) {
@@ -311,12 +360,16 @@ static void measure(const char *what, int count, double seconds)
     static struct session sessions[MAX_SESSIONS + WRITERS];
     static float times[MAX_TIMES];
     bool beside = strcmp(what, "select+insert") == 0;
+    bool echoes = strcmp(what, "echo") == 0;
     int all = count + (beside ? WRITERS : 0);
+    int server_before = server, port_before = port;
     size_t share = MAX_TIMES / (size_t)count;
     stopped = false;
     ready = 0;
+    if (echoes)
+        server = start_echo(&port);
     for (int i = 0; i < all; i++) {
-        sessions[i] = (struct session){.number = i, .writes = i >= count || strcmp(what, "insert") == 0};
+        sessions[i] = (struct session){.number = i, .echoes = echoes, .writes = i >= count || strcmp(what, "insert") == 0};
         sessions[i].times = i < count ? times + (size_t)i * share : NULL;
         sessions[i].max_times = share;
         if (pthread_create(&sessions[i].thread, NULL, run_session, &sessions[i]) != 0)
@@ -338,6 +391,12 @@ static void measure(const char *what, int count, double seconds)
     stopped = true;
     for (int i = 0; i < all; i++)
         pthread_join(sessions[i].thread, NULL);
+    if (echoes) {
+        kill(server, SIGKILL);
+        waitpid(server, NULL, 0);
+        server = server_before;
+        port = port_before;
+    }
     for (int i = 0; i < count; i++) {
         size_t n = sessions[i].count < share ? sessions[i].count : share;
         memmove(times + kept, sessions[i].times, n * sizeof *times);
@@ -374,7 +433,7 @@ static void measure_idle(struct packet *p, int count)
 int main(int argc, char **argv)
 {
     if (argc < 5) {
-        fprintf(stderr, "usage: bench_wire PORT PASSWORD PID SECONDS [select|insert|select+insert|idle SESSIONS]...\n");
+        fprintf(stderr, "usage: bench_wire PORT PASSWORD PID SECONDS [select|insert|select+insert|echo|idle SESSIONS]...\n");
         return EXIT_FAILURE;
     }
     port = atoi(argv[1]);

@@ -206,6 +206,39 @@ static void a_deadlock_has_one_victim(void **state)
     assert_int_equal(p->heard.value, THREADS * ROUNDS - victims);
 }
 
+/* ---- one writes in an open transaction; others read what was before, and who wants to write waits in vain ---- */
+
+static void *work_beside_a_writer(void *arg)
+{
+    struct peer *p = arg;
+    if (p->number > 0)
+        p->errors += run(p, p->number == 1 ? "SET LOCK_TIMEOUT 20" : "SET LOCK_TIMEOUT 0") != 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (p->number == 0)
+            p->errors += run(p, "UPDATE w.dbo.t SET a = a + 1") != 0;
+        else if (p->number == 1)
+            p->errors += i < 5 && run(p, "UPDATE w.dbo.t SET a = -1") != 1222;
+        else
+            p->errors += run(p, "SELECT SUM(a) FROM w.dbo.t") != 0 || p->heard.value != 6;
+    }
+    return NULL;
+}
+
+static void readers_never_wait_and_writers_time_out(void **state)
+{
+    struct world *w = *state;
+    struct peer *p = &w->peers[0];
+    assert_int_equal(run(p, "CREATE DATABASE w"), 0);
+    assert_int_equal(run(p, "CREATE TABLE w.dbo.t (a INT); INSERT INTO w.dbo.t VALUES (1), (2), (3)"), 0);
+    assert_int_equal(run(p, "BEGIN TRAN; INSERT INTO w.dbo.t VALUES (4)"), 0);
+    in_parallel(w, work_beside_a_writer);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(w->peers[i].errors, 0);
+    assert_int_equal(run(p, "COMMIT"), 0);
+    assert_int_equal(run(&w->peers[1], "SELECT SUM(a) FROM w.dbo.t"), 0);
+    assert_int_equal(w->peers[1].heard.value, 10 + 4 * ROUNDS);
+}
+
 /* ---- databases and tables come and go under the others ---- */
 
 static void *change_schema(void *arg)
@@ -311,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_rows_of_all_sessions_are_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deadlock_has_one_victim, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(readers_never_wait_and_writers_time_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(schemas_change_under_readers_and_writers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cancel_ends_waiting_and_counting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(everything_is_there_after_a_restart, set_up, tear_down),
