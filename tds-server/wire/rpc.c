@@ -84,6 +84,7 @@ static void find_procedure(struct rpc_call *call)
     for (size_t i = 1; i < PROCEDURES; i++) {
         if (strcasecmp(last, procedure_names[i]) == 0) {
             call->procedure = (enum rpc_procedure)i;
+            return;
         }
     }
 }
@@ -130,13 +131,17 @@ static int read_parameter(struct reader *r, struct arena *a, size_t ordinal, str
     }
     out->output = (status & PARAMETER_OUTPUT) != 0;
     out->collation = COLLATION_CI;
-    size_t before = error->len;
-    buf_printf(error, "%s Parameter %zu (\"%s\"): ", prefix, ordinal, out->name);
-    if (wiretype_read_info(r, &type, error) != 0 || wiretype_read_value(r, &type, a, &out->value, error) != 0) {
-        return -1;
+    struct buf reason;
+    buf_init(&reason, error->max);
+    int result = wiretype_read_info(r, &type, &reason);
+    if (result == 0) {
+        result = wiretype_read_value(r, &type, a, &out->value, &reason);
     }
-    buf_truncate(error, before);
-    return 0;
+    if (result != 0) {
+        buf_printf(error, "%s Parameter %zu (\"%s\"): %s", prefix, ordinal, out->name, buf_text(&reason));
+    }
+    buf_clear(&reason);
+    return result;
 }
 
 static bool is_batch_end(const struct dialect *d, unsigned char byte)
