@@ -44,8 +44,10 @@ struct http_app {
     void *arg;
 };
 
-/* Serves descriptor 0, as lighttpd passes it, until SIGTERM or SIGINT, lets the requests under way end, and returns the
- * exit status. Call it before any other thread is started: it blocks the signals that it waits for. */
+/* Serves the FastCGI socket on descriptor 0 until SIGTERM or SIGINT, lets the requests under way end, and returns the exit
+ * status. The socket itself is left as it is: it may have been handed to another process, which serves on. SHARDGATE_READY_FD
+ * names a descriptor for a byte once all threads serve. Call it before any other thread is started: it blocks the signals
+ * that it waits for. */
 int http_serve(const struct http_app *app);
 
 /* The request. All is borrowed and lives as long as `h`. */

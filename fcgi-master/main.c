@@ -1,4 +1,4 @@
-/* shardgate-master: started by lighttpd with the FastCGI socket on descriptor 0. */
+/* shardgate-master: serves the FastCGI socket on descriptor 0, behind lighttpd. */
 #include <config.h>
 
 #include "common/buf.h"
@@ -17,7 +17,7 @@
 #include <sysexits.h>
 
 static const char usage[] = "usage: shardgate-master --data DIR --rundir DIR [--config FILE]\n"
-                            "The master of a Shardgate cluster, a FastCGI program that lighttpd starts.\n"
+                            "The master of a Shardgate cluster, a FastCGI program on descriptor 0, behind lighttpd.\n"
                             "  --data DIR     the data folder, which has the workers' token in secrets/token\n"
                             "  --rundir DIR   where local workers have their sockets, NAME.http.sock\n"
                             "  --config FILE  cluster.json; without it the three-worker default\n";

@@ -29,7 +29,7 @@ struct options {
 static int usage(FILE *out, int status)
 {
     fputs("usage: shardgate-worker --data DIR --worker NAME [--config FILE]\n"
-          "Answers for one shard as a FastCGI program on descriptor 0, as lighttpd starts it.\n"
+          "Answers for one shard as a FastCGI program on descriptor 0, behind lighttpd.\n"
           "  --data DIR     the data folder: secrets/token, the password file and run/ are in it\n"
           "  --worker NAME  a worker's name in the configuration\n"
           "  --config FILE  cluster.json; without it the default cluster\n",

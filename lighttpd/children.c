@@ -2,20 +2,24 @@
 
 #include "lighttpd/children.h"
 
-#include "lighttpd/folder.h"
 #include "lighttpd/say.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define READY_VARIABLE "SHARDGATE_READY_FD=" /* where a program says that it serves: common/http.h */
 
 int64_t children_now_ms(void)
 {
@@ -34,68 +38,109 @@ static void waited_signals(sigset_t *set)
     sigaddset(set, SIGCHLD);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
+    sigaddset(set, SIGUSR1);
     if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN)
         sigaddset(set, SIGHUP);
 }
 
-int children_init(struct children *c, size_t max, const struct folder *folder)
+int children_init(struct children *c, size_t max)
 {
     sigset_t set;
 
-    *c = (struct children){.folder = folder, .list = calloc(max, sizeof(*c->list))};
+    *c = (struct children){.list = calloc(max, sizeof(*c->list))};
     if (c->list == NULL)
         return complain("out of memory");
     waited_signals(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* who read the progress may have gone */
-    /* The apps of a lighttpd that died come to us, so that we see the last of them end. */
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
-        return complain("cannot adopt orphans: %s", strerror(errno));
     return 0;
+}
+
+static void free_texts(char **texts)
+{
+    for (; *texts != NULL; texts++)
+        free(*texts);
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
 }
 
 void children_clear(struct children *c)
 {
     for (size_t i = 0; i < c->count; i++) {
-        for (char **a = c->list[i].arguments; *a != NULL; a++)
-            free(*a);
-        free(c->list[i].name);
-        free(c->list[i].log);
-        free(c->list[i].socket_prefix);
+        struct child *child = &c->list[i];
+
+        close_fd(&child->listener);
+        close_fd(&child->ready);
+        free_texts(child->arguments);
+        free_texts(child->environment);
+        free(child->name);
+        free(child->log);
+        free(child->socket);
     }
     free(c->list);
     *c = (struct children){0};
 }
 
-struct child *children_add(struct children *c, const char *name, const char *log, int stop_signal, const char *socket_prefix,
-                           const char *const *arguments)
+static void copy_texts(char **to, size_t max, const char *const *from)
+{
+    for (size_t i = 0; from != NULL && from[i] != NULL && i < max - 1; i++)
+        to[i] = text("%s", from[i]);
+}
+
+struct child *children_add(struct children *c, const struct child_spec *spec)
 {
     struct child *child = &c->list[c->count++];
 
-    child->name = text("%s", name);
-    child->log = text("%s", log);
-    child->stop_signal = stop_signal;
-    child->socket_prefix = socket_prefix != NULL ? text("%s", socket_prefix) : NULL;
-    for (size_t i = 0; arguments[i] != NULL && i < CHILD_MAX_ARGUMENTS - 1; i++)
-        child->arguments[i] = text("%s", arguments[i]);
+    *child = (struct child){.stage = spec->stage, .stop_signal = spec->stop_signal, .listener = -1, .ready = -1};
+    child->name = text("%s", spec->name);
+    child->log = text("%s", spec->log);
+    child->socket = spec->socket != NULL ? text("%s", spec->socket) : NULL;
+    copy_texts(child->arguments, CHILD_MAX_ARGUMENTS, spec->arguments);
+    copy_texts(child->environment, CHILD_MAX_ENVIRONMENT - 1, spec->environment);
     return child;
 }
 
+/* The socket is ours: whoever serves it may die or be replaced, and who connects meanwhile only waits. */
+static int open_listener(struct child *child)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (child->socket == NULL || child->listener >= 0)
+        return 0;
+    if (strlen(child->socket) >= sizeof(address.sun_path))
+        return complain("%s: too long a name for a socket", child->socket);
+    memcpy(address.sun_path, child->socket, strlen(child->socket) + 1);
+    (void)unlink(child->socket); /* of a launcher that was killed */
+    child->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (child->listener < 0 || bind(child->listener, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(child->listener, CHILD_BACKLOG) != 0) {
+        close_fd(&child->listener);
+        return complain("%s: %s", child->socket, strerror(errno));
+    }
+    return 0;
+}
+
 /* In the new process: until execv() only what is safe between fork and exec. */
-static void become(const struct child *child, pid_t launcher, int log)
+static void become(struct child *child, pid_t launcher, int log, int ready)
 {
     sigset_t none;
-    int null;
+    int input = child->listener >= 0 ? child->listener : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != launcher) /* it died before it could be heard */
         _exit(EXIT_FAILURE);
-    null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+    if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
         _exit(EXIT_FAILURE);
-    if (null > STDERR_FILENO)
-        close(null);
+    if (ready >= 0)
+        (void)fcntl(ready, F_SETFD, 0);
+    for (char **variable = child->environment; *variable != NULL; variable++)
+        putenv(*variable);
     signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -117,25 +162,44 @@ static int open_log(const char *path)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
-int children_start(struct children *c, struct child *child)
+/* Writes the variable that names the descriptor into the last place of the environment. */
+static void name_ready(struct child *child, int fd)
+{
+    size_t i = 0;
+
+    while (child->environment[i] != NULL && strncmp(child->environment[i], READY_VARIABLE, strlen(READY_VARIABLE)) != 0)
+        i++;
+    free(child->environment[i]);
+    child->environment[i] = text(READY_VARIABLE "%d", fd);
+}
+
+int children_start(struct child *child)
 {
     pid_t launcher = getpid();
-    int log = open_log(child->log);
-    pid_t pid;
+    int ready[2] = {-1, -1};
+    int log = -1;
+    pid_t pid = -1;
 
+    child->restart_ms = 0;
+    close_fd(&child->ready);
+    if (open_listener(child) != 0)
+        return -1;
+    log = open_log(child->log);
     if (log < 0)
         return complain("%s: %s", child->log, strerror(errno));
-    if (child->socket_prefix != NULL)
-        folder_remove_sockets(c->folder, child->socket_prefix);
+    if (child->listener >= 0 && pipe2(ready, O_CLOEXEC) == 0)
+        name_ready(child, ready[1]);
     pid = fork();
     if (pid == 0)
-        become(child, launcher, log);
+        become(child, launcher, log, ready[1]);
     close(log);
-    child->restart_ms = 0;
-    if (pid < 0)
+    close_fd(&ready[1]);
+    if (pid < 0) {
+        close_fd(&ready[0]);
         return complain("%s: cannot start: %s", child->name, strerror(errno));
+    }
     child->pid = pid;
-    child->group = pid;
+    child->ready = ready[0];
     child->started_ms = children_now_ms();
     return 0;
 }
@@ -154,8 +218,7 @@ static void note_end(struct children *c, struct child *child, int status, bool r
     char how[128];
 
     child->pid = 0;
-    /* What it started has nobody left to serve; a new one would find the old sockets taken. */
-    (void)kill(-child->group, SIGTERM);
+    close_fd(&child->ready);
     if (c->stopping)
         return;
     describe_end(status, how, sizeof(how));
@@ -174,7 +237,7 @@ static void note_end(struct children *c, struct child *child, int status, bool r
              child->pause_ms % 1000 / 100, child->log);
 }
 
-/* Takes note of every process that has ended; orphans that came to us need no more than that. */
+/* Takes note of every process that has ended. */
 static void reap(struct children *c, bool restart)
 {
     pid_t pid;
@@ -184,6 +247,8 @@ static void reap(struct children *c, bool restart)
         for (size_t i = 0; i < c->count; i++) {
             if (c->list[i].pid == pid)
                 note_end(c, &c->list[i], status, restart);
+            else if (c->list[i].leaving == pid)
+                c->list[i].leaving = 0;
         }
     }
 }
@@ -198,7 +263,7 @@ static int restart_due(struct children *c, int limit)
         if (child->restart_ms == 0)
             continue;
         if (left <= 0) {
-            if (children_start(c, child) != 0)
+            if (children_start(child) != 0)
                 child->restart_ms = children_now_ms() + CHILD_LONGEST_PAUSE_MS;
         } else if (limit < 0 || left < limit) {
             limit = (int)left;
@@ -223,68 +288,137 @@ void children_wait(struct children *c, int ms, bool restart)
     reap(c, restart);
     if (number == SIGINT || number == SIGTERM || number == SIGHUP)
         c->interrupted = true;
+    else if (number == SIGUSR1)
+        c->reload = true;
 }
 
-/* Does the process or anything that it started still run? */
-static bool is_alive(const struct child *child)
+/* Does the newest process serve? 1, 0 for not yet, -1 when it has ended. */
+static int is_ready(struct child *child)
 {
-    return child->group != 0 && kill(-child->group, 0) == 0;
+    struct pollfd said = {.fd = child->ready, .events = POLLIN};
+    char byte;
+
+    if (child->pid == 0)
+        return -1;
+    if (child->ready < 0)
+        return 1;
+    if (poll(&said, 1, 0) <= 0 || read(child->ready, &byte, 1) != 1)
+        return 0;
+    close_fd(&child->ready);
+    return 1;
 }
 
-/* Signals those of first … last that are alive. false when none is. */
-static bool signal_alive(const struct children *c, size_t first, size_t last, int signal_number)
+int children_replace(struct children *c, struct child *child, int ms)
+{
+    int64_t until = children_now_ms() + ms;
+    int serves = -1;
+
+    child->leaving = child->pid;
+    if (children_start(child) != 0) {
+        child->pid = child->leaving;
+        child->leaving = 0;
+        return -1;
+    }
+    /* What ends meanwhile is started again later: one thing after the other. */
+    while ((serves = is_ready(child)) == 0 && children_now_ms() < until && !c->interrupted)
+        children_wait(c, CHILD_POLL_MS, true);
+    if (serves <= 0) {
+        pid_t failed = child->pid;
+
+        if (failed != 0)
+            (void)kill(failed, SIGKILL);
+        child->pid = child->leaving;
+        child->leaving = failed;
+        child->restart_ms = child->pid == 0 ? children_now_ms() : 0;
+        return complain("%s: the new process does not serve; see %s", child->name, child->log);
+    }
+    if (child->leaving != 0)
+        (void)kill(child->leaving, child->stop_signal);
+    until = children_now_ms() + CHILD_STOP_MS + CHILD_TERMINATE_MS;
+    while (child->leaving != 0 && children_now_ms() < until && !c->interrupted)
+        children_wait(c, CHILD_POLL_MS, true);
+    if (child->leaving != 0)
+        (void)kill(child->leaving, SIGKILL);
+    return 0;
+}
+
+/* Signals those of a stage that are alive. false when none is. */
+static bool signal_alive(const struct children *c, int stage, int signal_number)
 {
     bool any = false;
 
-    for (size_t i = first; i <= last && i < c->count; i++) {
-        if (!is_alive(&c->list[i]))
+    for (size_t i = 0; i < c->count; i++) {
+        const struct child *child = &c->list[i];
+
+        if (child->stage != stage || (child->pid == 0 && child->leaving == 0))
             continue;
         any = true;
         if (signal_number == SIGKILL)
-            complain("%s did not end: killed", c->list[i].name);
-        (void)kill(-c->list[i].group, signal_number);
+            complain("%s did not end: killed", child->name);
+        if (signal_number != 0 && child->pid != 0)
+            (void)kill(child->pid, signal_number);
+        if (signal_number != 0 && child->leaving != 0)
+            (void)kill(child->leaving, signal_number);
     }
     return any;
 }
 
-static void wait_for_end(struct children *c, size_t first, size_t last)
+static void wait_for_end(struct children *c, int stage_of)
 {
     /* A client that does not close its connection keeps a lighttpd that ends in peace for as long as it likes. */
     static const struct {
         int ms, next;
-    } stages[] = {{CHILD_STOP_MS, SIGTERM}, {CHILD_TERMINATE_MS, SIGKILL}, {CHILD_TERMINATE_MS, 0}};
+    } steps[] = {{CHILD_STOP_MS, SIGTERM}, {CHILD_TERMINATE_MS, SIGKILL}, {CHILD_TERMINATE_MS, 0}};
     int64_t since = children_now_ms();
-    size_t stage = 0;
+    size_t step = 0;
 
     reap(c, false);
-    while (signal_alive(c, first, last, 0)) {
-        if (c->interrupted && stages[stage].next != 0) {
-            signal_alive(c, first, last, SIGKILL);
-            stage = 2;
+    while (signal_alive(c, stage_of, 0)) {
+        if (c->interrupted && steps[step].next != 0) {
+            signal_alive(c, stage_of, SIGKILL);
+            step = 2;
             since = children_now_ms();
-        } else if (children_now_ms() - since > stages[stage].ms) {
-            if (stages[stage].next == 0) /* stuck in the kernel */
+        } else if (children_now_ms() - since > steps[step].ms) {
+            if (steps[step].next == 0) /* stuck in the kernel */
                 return;
-            signal_alive(c, first, last, stages[stage].next);
-            stage++;
+            signal_alive(c, stage_of, steps[step].next);
+            step++;
             since = children_now_ms();
         }
         children_wait(c, 20, false);
     }
 }
 
-void children_stop(struct children *c, size_t first, size_t last)
+static void stop_stage(struct children *c, int stage)
 {
-    c->stopping = true;
     c->interrupted = false;
-    for (size_t i = first; i <= last && i < c->count; i++) {
-        c->list[i].restart_ms = 0;
-        if (c->list[i].pid != 0)
-            (void)kill(c->list[i].pid, c->list[i].stop_signal);
+    for (size_t i = 0; i < c->count; i++) {
+        struct child *child = &c->list[i];
+
+        if (child->stage != stage)
+            continue;
+        child->restart_ms = 0;
+        if (child->pid != 0)
+            (void)kill(child->pid, child->stop_signal);
     }
-    wait_for_end(c, first, last);
-    for (size_t i = first; i <= last && i < c->count; i++) {
-        if (c->list[i].socket_prefix != NULL)
-            folder_remove_sockets(c->folder, c->list[i].socket_prefix);
+    wait_for_end(c, stage);
+    for (size_t i = 0; i < c->count; i++) {
+        struct child *child = &c->list[i];
+
+        if (child->stage == stage && child->listener >= 0) {
+            (void)unlink(child->socket);
+            close_fd(&child->listener);
+        }
     }
+}
+
+void children_stop(struct children *c)
+{
+    int last = 0;
+
+    c->stopping = true;
+    for (size_t i = 0; i < c->count; i++)
+        last = c->list[i].stage > last ? c->list[i].stage : last;
+    for (int stage = last; stage >= 0; stage--)
+        stop_stage(c, stage);
 }

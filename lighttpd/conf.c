@@ -115,32 +115,22 @@ static int set_server(const struct conf *c, struct values *v, const char *title,
     return 0;
 }
 
-/* `options` are those behind --config and --data. */
-static int set_app(const struct conf *c, struct values *v, const char *app, const char *title, const char *program,
-                   const char *options)
+static void set_app(const struct conf *c, struct values *v, char *app, const char *title)
 {
-    char *programs = folder_plain_name(c->folder, c->programs, "programs");
-    char *config = c->config != NULL ? folder_plain_name(c->folder, c->config, "cluster.json") : text("%s", "");
-    const char *data = find(v, "DATA", strlen("DATA"));
-    const char *level = getenv("SHARDGATE_LOG");
-    int rc = programs != NULL && config != NULL ? 0 : -1;
+    set(v, "APP", app);
+    set(v, "TITLE", text("%s", title));
+    set(v, "TIMEOUT_MS", text("%d", c->cluster->timeout_ms));
+    set(v, "READ_TIMEOUT_S", text("%d", c->cluster->timeout_ms / 1000 + READ_TIMEOUT_SLACK_S));
+}
 
-    if (rc == 0) {
-        /* No quotes can come in: the level is one of four words, or the app says that it is not. */
-        if (level == NULL || strspn(level, "abcdefghijklmnopqrstuvwxyz") != strlen(level))
-            level = "info";
-        set(v, "APP", text("%s", app));
-        set(v, "TITLE", text("%s", title));
-        set(v, "COMMAND", text("%s/%s%s%s --data %s %s", programs, program, *config != '\0' ? " --config " : "", config, data, options));
-        set(v, "MASTER_PORT", text("%d", c->cluster->master_port));
-        set(v, "MASTER_ROLE", text("%s", c->cluster->master_role));
-        set(v, "LOG_LEVEL", text("%s", level));
-        set(v, "TIMEOUT_MS", text("%d", c->cluster->timeout_ms));
-        set(v, "READ_TIMEOUT_S", text("%d", c->cluster->timeout_ms / 1000 + READ_TIMEOUT_SLACK_S));
-    }
-    free(programs);
-    free(config);
-    return rc;
+char *conf_worker_app(size_t worker)
+{
+    return text("worker_%zu", worker); /* a name may have characters that a variable must not have */
+}
+
+char *conf_master_app(const struct cluster *cluster)
+{
+    return text("master_%d", cluster->master_port);
 }
 
 static int fill_workers(const struct conf *c, struct values *v, struct buf *out)
@@ -151,17 +141,13 @@ static int fill_workers(const struct conf *c, struct values *v, struct buf *out)
     for (size_t i = 0; i < c->cluster->worker_count; i++) {
         const struct cluster_worker *w = &c->cluster->workers[i];
         size_t before = v->count;
-        char *app = text("worker_%zu", i); /* a name may have characters that a variable must not have */
         char *title = text("Worker %s", w->name);
-        char *options = text("--worker %s", w->name);
-        int rc = set_app(c, v, app, title, "shardgate-worker", options);
 
-        free(app);
+        set_app(c, v, conf_worker_app(i), title);
         free(title);
-        free(options);
         set(v, "PORT", text("%d", w->port));
         set(v, "NAME", text("%s", w->name));
-        if (rc != 0 || fill(c, "app.conf.in", v, out) != 0 || fill(c, "worker.conf.in", v, out) != 0)
+        if (fill(c, "app.conf.in", v, out) != 0 || fill(c, "worker.conf.in", v, out) != 0)
             return -1;
         shrink(v, before);
     }
@@ -170,17 +156,15 @@ static int fill_workers(const struct conf *c, struct values *v, struct buf *out)
 
 static int fill_master(const struct conf *c, struct values *v, struct buf *out)
 {
-    char *app = text("master_%d", c->cluster->master_port);
     char *title = text("The master, %s", c->cluster->master_role);
-    char *options = text("--rundir %s", c->folder->run);
     int rc = -1;
 
-    if (set_server(c, v, title, c->cluster->master_port, MASTER_KEEP_ALIVE_S) == 0 && fill(c, "server.conf.in", v, out) == 0 &&
-        set_app(c, v, app, title, "shardgate-master", options) == 0 && fill(c, "app.conf.in", v, out) == 0)
-        rc = fill(c, "master.conf.in", v, out);
-    free(app);
+    if (set_server(c, v, title, c->cluster->master_port, MASTER_KEEP_ALIVE_S) == 0 && fill(c, "server.conf.in", v, out) == 0) {
+        set_app(c, v, conf_master_app(c->cluster), title);
+        if (fill(c, "app.conf.in", v, out) == 0)
+            rc = fill(c, "master.conf.in", v, out);
+    }
     free(title);
-    free(options);
     return rc;
 }
 

@@ -19,9 +19,11 @@ struct conf {
     const struct cluster *cluster;
     const struct folder *folder;
     const char *templates; /* the folder of the *.conf.in */
-    const char *programs;  /* the folder of shardgate-master and shardgate-worker */
-    const char *config;    /* cluster.json, absolute; NULL for none */
 };
+
+/* The names of the apps' sockets in the run folder, without ".sock". The caller frees them. */
+char *conf_worker_app(size_t worker);
+char *conf_master_app(const struct cluster *cluster);
 
 /* Both write DIR/run/… and return its path, which the caller frees; NULL with the reason on standard error. */
 char *conf_write_workers(const struct conf *c);

@@ -127,6 +127,20 @@ int folder_lock(struct folder *f, const char *name, const char *about)
     return rc;
 }
 
+pid_t folder_lock_holder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char held[256] = "";
+    const char *pid = NULL;
+
+    /* Whoever left a lock behind holds it no more. */
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && read(fd, held, sizeof(held) - 1) > 0)
+        pid = strstr(held, "(pid ");
+    if (fd >= 0)
+        close(fd);
+    return pid != NULL ? atoi(pid + strlen("(pid ")) : 0;
+}
+
 int folder_write_file(const char *path, const char *contents, size_t len)
 {
     char *temporary = text("%s.new", path);

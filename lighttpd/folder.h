@@ -13,6 +13,7 @@
 #define SHARDGATE_FOLDER_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct folder {
     char *data; /* absolute */
@@ -28,6 +29,9 @@ void folder_close(struct folder *f);
 /* Takes the lock `name` and writes `about` (a URL) into it. 0; 1 when another process holds it, which was told to standard
  * output; -1 with the reason on standard error. */
 int folder_lock(struct folder *f, const char *name, const char *about) __attribute__((warn_unused_result));
+
+/* The process that holds the lock `path`; 0 for none. */
+pid_t folder_lock_holder(const char *path);
 
 /* Makes the secrets that are missing. `token` is SHARDGATE_TOKEN or NULL. 0, or -1 with the reason on standard error. */
 int folder_make_secrets(const struct folder *f, const char *token) __attribute__((warn_unused_result));

@@ -1,7 +1,7 @@
-/* shardgate: reads the cluster, makes its folders and secrets, starts its processes in order, keeps them running, and stops
- * them in the opposite order.
+/* shardgate: reads the cluster, makes its folders and secrets, starts its processes in order, keeps them running, replaces
+ * master and workers when it is told to reload, and stops all in the opposite order.
  *
- *     tds-servers, one for each embedded shard  →  lighttpd with the workers  →  lighttpd with the master
+ *     tds-servers, one for each embedded shard  →  workers  →  their lighttpd  →  master  →  its lighttpd
  */
 #include <config.h>
 
@@ -30,7 +30,10 @@
 #define START_ILL_MS 8000      /* how long it may say that it is not well: its database does not answer */
 #define LOG_TAIL 1500          /* bytes of a log that are shown when a start fails */
 
+enum stage { STAGE_DATABASES, STAGE_WORKERS, STAGE_WORKERS_HTTP, STAGE_MASTER, STAGE_MASTER_HTTP };
+
 struct launcher {
+    bool reload; /* the command is reload: another launcher is told to */
     bool master_only;
     const char *config; /* as it was given; NULL for none */
     const char *data;
@@ -44,10 +47,11 @@ struct launcher {
     char *url;
 };
 
-static const char usage[] = "usage: shardgate up [master] [--config FILE] [--data DIR]\n"
+static const char usage[] = "usage: shardgate up|reload [master] [--config FILE] [--data DIR]\n"
                             "\n"
                             "  up                starts the cluster and runs until Ctrl-C or SIGTERM\n"
                             "  up master         starts a master only, beside a cluster that runs with the same data folder\n"
+                            "  reload [master]   gives what runs the configuration as it is now, and new programs; loses no request\n"
                             "  --config FILE     the cluster (default: cluster.json, if there is one)\n"
                             "  --data DIR        databases, secrets, logs (default: var)\n"
                             "  --version, --help\n"
@@ -139,7 +143,7 @@ static int wait_a_moment(struct launcher *l, int ms)
     for (size_t i = 0; i < l->children.count; i++) {
         const struct child *child = &l->children.list[i];
 
-        if (child->group != 0 && child->pid == 0) {
+        if (child->started_ms != 0 && child->pid == 0) {
             show_log(child);
             return -1;
         }
@@ -215,7 +219,7 @@ static int start_tds_servers(struct launcher *l)
             if (mkdir(data, 0700) != 0 && errno != EEXIST)
                 rc = complain("cannot make the folder %s: %s", data, strerror(errno));
             else
-                rc = children_start(&l->children, children_add(&l->children, name, log, SIGTERM, NULL, arguments));
+                rc = children_start(children_add(&l->children, &(struct child_spec){.name = name, .log = log, .stage = STAGE_DATABASES, .stop_signal = SIGTERM, .arguments = arguments}));
         }
         free(name);
         free(log);
@@ -241,8 +245,32 @@ static int start_tds_servers(struct launcher *l)
     return rc;
 }
 
-/* Takes `conf`, the configuration's path, and NULL is refused. `log_name` and `sockets` name the process's own files. */
-static struct child *start_lighttpd(struct launcher *l, const char *name, const char *log_name, const char *sockets, char *conf)
+/* Starts a program on its socket in the run folder; `app` (taken) names that, `option` is the one behind --config and --data. */
+static int start_app(struct launcher *l, enum stage stage, const char *what, const char *log_name, char *app, const char *program,
+                     const char *option, const char *value)
+{
+    static const char *const environment[] = {"TZ=UTC", "LIBFCGI_OS_CLOSE_POLL_TIMEOUT=0", NULL};
+    char *path = text("%s/%s", l->programs, program);
+    char *log = text("%s/log/%s.log", l->folder.data, log_name);
+    char *socket = text("%s/%s.sock", l->folder.run, app);
+    const char *arguments[CHILD_MAX_ARGUMENTS] = {path, "--data", l->folder.data, option, value};
+    struct child_spec spec = {.name = what, .log = log, .stage = stage, .stop_signal = SIGTERM, .socket = socket, .arguments = arguments, .environment = environment};
+    int rc;
+
+    if (l->config_path != NULL) {
+        arguments[5] = "--config";
+        arguments[6] = l->config_path;
+    }
+    rc = children_start(children_add(&l->children, &spec));
+    free(path);
+    free(log);
+    free(socket);
+    free(app);
+    return rc;
+}
+
+/* Takes `conf`, the configuration's path, and NULL is refused. */
+static struct child *start_lighttpd(struct launcher *l, enum stage stage, const char *name, const char *log_name, char *conf)
 {
     const char *arguments[] = {LIGHTTPD, "-D", "-f", conf, NULL};
     struct child *child = NULL;
@@ -250,8 +278,8 @@ static struct child *start_lighttpd(struct launcher *l, const char *name, const 
     if (conf != NULL) {
         char *log = text("%s/log/%s.log", l->folder.data, log_name);
 
-        child = children_add(&l->children, name, log, SIGINT, sockets, arguments);
-        if (children_start(&l->children, child) != 0)
+        child = children_add(&l->children, &(struct child_spec){.name = name, .log = log, .stage = stage, .stop_signal = SIGINT, .arguments = arguments});
+        if (children_start(child) != 0)
             child = NULL;
         free(log);
     }
@@ -271,43 +299,60 @@ static void remove_worker_sockets(const struct launcher *l)
 
 static int start_workers(struct launcher *l, const struct conf *conf)
 {
+    char *written = conf_write_workers(conf);
     struct child *child;
+    int rc = written != NULL ? 0 : -1;
 
     remove_worker_sockets(l);
-    child = start_lighttpd(l, "lighttpd of the workers", "workers", "worker_", conf_write_workers(conf));
+    for (size_t i = 0; i < l->cluster.worker_count && rc == 0; i++) {
+        const struct cluster_worker *w = &l->cluster.workers[i];
+        char *what = text("worker %s", w->name);
+
+        rc = start_app(l, STAGE_WORKERS, what, "workers", conf_worker_app(i), "shardgate-worker", "--worker", w->name);
+        free(what);
+    }
+    if (rc != 0) {
+        free(written);
+        return rc;
+    }
+    child = start_lighttpd(l, STAGE_WORKERS_HTTP, "lighttpd of the workers", "workers", written);
     if (child == NULL)
         return -1;
-    for (size_t i = 0; i < l->cluster.worker_count; i++) {
+    for (size_t i = 0; i < l->cluster.worker_count && rc == 0; i++) {
         const struct cluster_worker *w = &l->cluster.workers[i];
         char *what = text("worker %s", w->name);
         char *where = text("%s:%d", cluster_address(&l->cluster), w->port);
-        int rc = wait_for_health(l, child, what, w->port, false);
 
+        rc = wait_for_health(l, child, what, w->port, false);
         if (rc == 0)
             say_step(what, where, "up");
         free(what);
         free(where);
-        if (rc != 0)
-            return -1;
     }
-    return 0;
+    return rc;
 }
 
 static int start_master(struct launcher *l, const struct conf *conf)
 {
     char *name = text("lighttpd of the master (%s)", l->cluster.master_role);
     char *log = text("master-%s-%d", l->cluster.master_role, l->cluster.master_port);
-    char *sockets = text("master_%d", l->cluster.master_port);
     char *what = text("master (%s)", l->cluster.master_role);
     char *where = text("%s:%d", cluster_address(&l->cluster), l->cluster.master_port);
-    struct child *child = start_lighttpd(l, name, log, sockets, conf_write_master(conf));
-    int rc = child != NULL ? wait_for_health(l, child, what, l->cluster.master_port, l->master_only) : -1;
+    char *written = conf_write_master(conf);
+    struct child *child = NULL;
+    int rc = -1;
 
+    if (written != NULL && start_app(l, STAGE_MASTER, what, log, conf_master_app(&l->cluster), "shardgate-master", "--rundir", l->folder.run) == 0) {
+        child = start_lighttpd(l, STAGE_MASTER_HTTP, name, log, written);
+        written = NULL;
+    }
+    if (child != NULL)
+        rc = wait_for_health(l, child, what, l->cluster.master_port, l->master_only);
     if (rc == 0)
         say_step(what, where, "up");
+    free(written);
     free(name);
     free(log);
-    free(sockets);
     free(what);
     free(where);
     return rc;
@@ -315,11 +360,7 @@ static int start_master(struct launcher *l, const struct conf *conf)
 
 static int start_all(struct launcher *l)
 {
-    struct conf conf = {.cluster = &l->cluster,
-                        .folder = &l->folder,
-                        .templates = l->templates,
-                        .programs = l->programs,
-                        .config = l->config_path};
+    struct conf conf = {.cluster = &l->cluster, .folder = &l->folder, .templates = l->templates};
 
     if (conf_write_errors(&conf) != 0)
         return -1;
@@ -331,17 +372,114 @@ static int start_all(struct launcher *l)
 /* The master first, so that nothing comes in any more; then what it asked. */
 static void stop_all(struct launcher *l)
 {
-    for (size_t i = l->children.count; i > 0;) {
-        size_t last = --i;
-
-        while (i > 0 && l->children.list[i].stop_signal == SIGTERM && l->children.list[i - 1].stop_signal == SIGTERM)
-            i--; /* the tds-servers, together */
-        children_stop(&l->children, i, last);
-    }
+    children_stop(&l->children);
     if (!l->master_only) {
         remove_worker_sockets(l);
         folder_remove_links(&l->folder);
     }
+}
+
+/* Reloading */
+
+/* The key of what a reload cannot change, because lighttpd and the databases go on as they are; NULL when there is none. */
+static const char *fixed_key_changed(const struct cluster *a, const struct cluster *b)
+{
+    if (strcmp(a->bind, b->bind) != 0)
+        return "bind";
+    if (a->master_port != b->master_port || strcmp(a->master_role, b->master_role) != 0)
+        return "master.port or master.role";
+    if (a->max_body != b->max_body)
+        return "max_body";
+    if (a->timeout_ms != b->timeout_ms)
+        return "timeout_ms";
+    if (a->worker_count != b->worker_count)
+        return "workers";
+    for (size_t i = 0; i < a->worker_count; i++) {
+        const struct cluster_worker *x = &a->workers[i], *y = &b->workers[i];
+
+        if (strcmp(x->name, y->name) != 0 || strcmp(x->suffix, y->suffix) != 0 || x->port != y->port)
+            return "workers[].name, suffix or port";
+        if (x->tds.embedded != y->tds.embedded || (x->tds.embedded && x->tds.port != y->tds.port))
+            return "workers[].tds of an embedded database";
+    }
+    return NULL;
+}
+
+/* The configuration as it is now; a broken one, or one that needs a restart, is refused with the reason. */
+static int load_anew(const struct launcher *l, struct cluster *next)
+{
+    const char *key;
+    struct buf error;
+    int rc;
+
+    buf_init(&error, 8192);
+    rc = cluster_load(l->config_path, next, &error);
+    if (rc != 0)
+        complain("%s", buf_text(&error));
+    buf_clear(&error);
+    if (rc == 0 && (key = fixed_key_changed(&l->cluster, next)) != NULL) {
+        rc = complain("a change of %s needs a restart", key);
+        cluster_clear(next);
+    }
+    return rc;
+}
+
+/* One program after the other is replaced by a new process on the same socket: the workers, then the master. */
+static void reload(struct launcher *l)
+{
+    char *done = text("%s/run/%s", l->folder.data, l->master_only ? "reloaded.master" : "reloaded");
+    struct cluster next;
+    int rc = load_anew(l, &next);
+
+    if (rc == 0) {
+        cluster_clear(&l->cluster);
+        l->cluster = next;
+        for (size_t i = 0; i < l->children.count && rc == 0; i++) {
+            struct child *child = &l->children.list[i];
+
+            if (child->socket != NULL)
+                rc = children_replace(&l->children, child, START_HEALTH_MS);
+        }
+    }
+    if (rc == 0)
+        say("reloaded");
+    else if (!l->children.interrupted)
+        complain("not reloaded; what runs goes on");
+    if (folder_write_file(done, rc == 0 ? "0\n" : "1\n", 2) != 0)
+        complain("nobody is told that it was %sreloaded", rc == 0 ? "" : "not ");
+    free(done);
+}
+
+/* The command: tells the launcher that holds the lock, and waits for what becomes of it. */
+static int ask_to_reload(const struct launcher *l)
+{
+    char *lock = l->master_only ? text("%s/lock.%d", l->data, l->cluster.master_port) : text("%s/lock", l->data);
+    char *done = text("%s/run/%s", l->data, l->master_only ? "reloaded.master" : "reloaded");
+    int64_t until = children_now_ms() + START_HEALTH_MS * 4;
+    pid_t pid = folder_lock_holder(lock);
+    int status = EXIT_FAILURE;
+    FILE *f = NULL;
+
+    (void)unlink(done);
+    if (pid == 0) {
+        complain("no cluster runs with the data folder %s", l->data);
+    } else if (kill(pid, SIGUSR1) != 0) {
+        complain("cannot reach the launcher (pid %d): %s", (int)pid, strerror(errno));
+    } else {
+        while ((f = fopen(done, "re")) == NULL && folder_lock_holder(lock) == pid && children_now_ms() < until)
+            usleep(START_POLL_MS * 1000);
+        if (f != NULL && fgetc(f) == '0')
+            status = EXIT_SUCCESS;
+        if (status == EXIT_SUCCESS)
+            say("reloaded");
+        else
+            complain("not reloaded; what runs goes on, and its output and %s/log say why", l->data);
+    }
+    if (f != NULL)
+        fclose(f);
+    free(lock);
+    free(done);
+    return status;
 }
 
 static void show_urls(const struct launcher *l)
@@ -374,8 +512,7 @@ static int open_folder(struct launcher *l)
     return 0;
 }
 
-/* 0, 1 when there is nothing to do, -1, or CLUSTER_EXIT_CONFIG. Reasons were told. */
-static int set_up(struct launcher *l)
+static int load(struct launcher *l)
 {
     struct buf error;
     int rc;
@@ -393,6 +530,14 @@ static int set_up(struct launcher *l)
             return complain("%s: %s", l->config, strerror(errno));
     }
     l->url = text("http://%s:%d", cluster_address(&l->cluster), l->cluster.master_port);
+    return 0;
+}
+
+/* 0, 1 when there is nothing to do, or -1. Reasons were told. */
+static int set_up(struct launcher *l)
+{
+    int rc;
+
     if (find_programs(l) != 0)
         return -1;
     rc = open_folder(l);
@@ -405,21 +550,30 @@ static int set_up(struct launcher *l)
 
 static int run(struct launcher *l)
 {
-    int rc = set_up(l);
+    int rc = load(l);
 
-    if (rc == 1)
-        return EXIT_SUCCESS;
     if (rc != 0)
         return rc == CLUSTER_EXIT_CONFIG ? rc : EXIT_FAILURE;
-    if (children_init(&l->children, l->cluster.worker_count + 2, &l->folder) != 0)
+    if (l->reload)
+        return ask_to_reload(l);
+    /* Before the lock is taken: whoever reads our pid there may send a signal at once. */
+    if (children_init(&l->children, l->cluster.worker_count * 2 + 3) != 0)
         return EXIT_FAILURE;
+    rc = set_up(l);
+    if (rc != 0)
+        return rc == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 
     rc = start_all(l);
     if (rc == 0) {
         show_urls(l);
         say("ready on %s", l->url);
-        while (!l->children.interrupted)
+        while (!l->children.interrupted) {
             children_wait(&l->children, -1, true);
+            if (l->children.reload) {
+                l->children.reload = false;
+                reload(l);
+            }
+        }
         say("stopping");
     } else if (l->children.interrupted) {
         say("interrupted: stopping");
@@ -460,7 +614,8 @@ static int read_arguments(struct launcher *l, int argc, char **argv)
         }
     }
     l->master_only = argc - optind == 2 && strcmp(argv[optind + 1], "master") == 0;
-    if (optind == argc || strcmp(argv[optind], "up") != 0 || argc - optind > (l->master_only ? 2 : 1)) {
+    l->reload = optind < argc && strcmp(argv[optind], "reload") == 0;
+    if (optind == argc || (!l->reload && strcmp(argv[optind], "up") != 0) || argc - optind > (l->master_only ? 2 : 1)) {
         fputs(usage, stderr);
         return 64 + 1;
     }

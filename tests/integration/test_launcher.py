@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -125,14 +126,68 @@ class Launcher(unittest.TestCase):
 
     def test_what_is_killed_is_started_again(self):
         self.cluster.start()
-        apps, = [self.cluster.pids("shardgate-worker")]
         for _ in range(2):
             lighttpd, = self.cluster.pids("lighttpd -D", "workers.conf")
             os.kill(lighttpd, signal.SIGKILL)
             eventually(lambda: self.cluster.pids("lighttpd -D", "workers.conf") not in ([], [lighttpd]))
             eventually(lambda: self.ok(self.cluster.worker_port))
-        eventually(lambda: not set(apps) & set(self.cluster.pids()), message="an app outlived its lighttpd")
         self.assertEqual(len(self.cluster.pids("shardgate-worker")), 1)
+
+    def test_requests_wait_for_a_program_that_is_started_again(self):
+        self.cluster.start()
+        app, = self.cluster.pids("shardgate-master")
+        os.kill(app, signal.SIGKILL)
+        eventually(lambda: not os.path.exists(f"/proc/{app}"))
+        self.assertEqual(Api(self.cluster.port).get("/echo").status, 200)
+
+    def test_a_reload_loses_no_request(self):
+        self.cluster.start()
+        before = self.cluster.pids("shardgate-worker") + self.cluster.pids("shardgate-master")
+        stop, answers = threading.Event(), []
+
+        def ask(port):
+            while not stop.is_set():
+                answers.append(Api(port).get("/echo").status)
+
+        threads = [threading.Thread(target=ask, args=(port,)) for port in (self.cluster.port, self.cluster.worker_port) * 3]
+        for t in threads:
+            t.start()
+        try:
+            for _ in range(3):
+                result = self.cluster.run("reload")
+                self.assertEqual((result.returncode, result.stdout), (0, "shardgate: reloaded\n"), result)
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        self.assertEqual(set(answers), {200})
+        after = self.cluster.pids("shardgate-worker") + self.cluster.pids("shardgate-master")
+        self.assertEqual((len(after), set(before) & set(after)), (2, set()))
+
+    def test_a_reload_that_cannot_be(self):
+        """What runs goes on, with the configuration that it had."""
+        self.assertEqual(self.cluster.run("reload").returncode, 1)
+        self.cluster.start()
+        before = self.cluster.pids()
+        good = self.cluster.config.read_text()
+        self.cluster.config.write_text(good[:-1])
+        broken = self.cluster.run("reload")
+        self.assertEqual(broken.returncode, 78)
+        self.assertIn(str(self.cluster.config), broken.stderr)
+        self.cluster.launched.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: any("not reloaded" in l for l in self.cluster.launched.lines))
+        self.cluster.config.write_text(good.replace('"max_body": 1048576', '"max_body": 2097152'))
+        self.assertEqual(self.cluster.run("reload").returncode, 1)
+        eventually(lambda: any("max_body needs a restart" in l for l in self.cluster.launched.lines))
+        self.assertEqual(self.cluster.pids(), before)
+        self.cluster.config.write_text(good)
+        program = self.cluster.folder / "shardgate-worker"
+        program.unlink()
+        program.write_text("#!/bin/sh\necho the reason >&2\nexit 3\n")
+        program.chmod(0o700)
+        self.assertEqual(self.cluster.run("reload").returncode, 1)
+        self.assertEqual(self.cluster.pids(), before)
+        self.assertTrue(self.ok(self.cluster.worker_port))
 
     def ok(self, port):
         try:
