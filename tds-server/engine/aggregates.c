@@ -117,6 +117,38 @@ static void sg_average(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     cell_result(ctx, &out);
 }
 
+/* ---- a scalar subquery ---- */
+
+static void one_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    struct functions *f = sqlite3_user_data(ctx);
+    struct {
+        sqlite3_value *value;
+    } *one = sqlite3_aggregate_context(ctx, sizeof *one);
+    if (!one)
+        return;
+    if (one->value) {
+        fault_set(f->fault, 512);
+        functions_fail(ctx);
+        return;
+    }
+    one->value = sqlite3_value_dup(argv[0]);
+    if (!one->value)
+        sqlite3_result_error_nomem(ctx);
+}
+
+static void one_final(sqlite3_context *ctx)
+{
+    struct {
+        sqlite3_value *value;
+    } *one = sqlite3_aggregate_context(ctx, 0);
+    if (!one || !one->value)
+        return;
+    sqlite3_result_value(ctx, one->value);
+    sqlite3_value_free(one->value);
+}
+
 /* ---- VAR, VARP, STDEV, STDEVP ---- */
 
 /* Welford's way: the mean and the sum of squared distances from it, so that large numbers that are close keep their digits. */
@@ -369,5 +401,7 @@ int aggregates_register(sqlite3 *db, struct functions *f)
                                             window_functions[i].value, window_functions[i].inverse, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function_v2(db, "sg_average", 4, flags, f, sg_average, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function_v2(db, "sg_one", 1, flags, f, NULL, one_step, one_final, NULL);
     return rc == SQLITE_OK ? sqlite3_create_function_v2(db, "sg_join", -1, flags, f, NULL, join_step, join_final, NULL) : rc;
 }

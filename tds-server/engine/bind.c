@@ -119,6 +119,8 @@ int bind_describe(struct binder *b, const struct bound_query *q, struct plan_que
     }
     out->column_count = q->count;
     out->sql = q->sql;
+    if (b->hoisted && out == &b->plan->query)
+        out->sql = binder_sql(b, "WITH %s %s", b->hoisted, q->sql);
     return 0;
 }
 

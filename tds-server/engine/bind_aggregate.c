@@ -9,6 +9,8 @@ static int bind_over(struct binder *b, const struct tsql_window *w, struct bound
     int result = 0;
     if (b->scope && b->scope->in_aggregate)
         return fault_set(b->fault, 4109);
+    if (b->scope)
+        b->scope->windowed = true;
     buf_init(&text, BINDER_MAX_SQL);
     buf_append_text(&text, " OVER (");
     const char *between = "PARTITION BY ";

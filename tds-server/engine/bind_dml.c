@@ -125,7 +125,8 @@ static int insert_query(struct binder *b, const struct tsql_insert *insert, cons
     }
     *sql = q.sql;
     /* Rows that come out of the table itself are read to the end before the first is written. */
-    if (strstr(q.sql, binder_sql(b, "%s AS ", table_sql(b, &b->plan->write))))
+    const char *itself = binder_sql(b, "%s AS ", table_sql(b, &b->plan->write));
+    if (strstr(q.sql, itself) || (b->hoisted && strstr(b->hoisted, itself)))
         *sql = binder_sql(b, "SELECT * FROM (%s) ORDER BY row_number() OVER ()", q.sql);
     return 0;
 }

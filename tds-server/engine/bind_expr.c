@@ -458,7 +458,10 @@ static int bind_in_query(struct binder *b, const struct tsql_expr *e, struct bou
         return -1;
     bind_merge(out, &x);
     out->has_subquery = true;
-    out->sql = binder_sql(b, "%s%s %sIN (SELECT %s FROM (%s))", x.sql, bind_collate(&met), e->negated ? "NOT " : "", y.sql, query.sql);
+    if (strcmp(y.sql, "k1") == 0)
+        out->sql = binder_sql(b, "%s%s %sIN (%s)", x.sql, bind_collate(&met), e->negated ? "NOT " : "", query.sql);
+    else
+        out->sql = binder_sql(b, "%s%s %sIN (SELECT %s FROM (%s))", x.sql, bind_collate(&met), e->negated ? "NOT " : "", y.sql, query.sql);
     return 0;
 }
 
@@ -570,8 +573,13 @@ static int bind_subquery(struct binder *b, const struct tsql_expr *e, struct bou
     *out = query.items[0].value;
     *out = (struct bound){.type = out->type, .null = out->null, .collation = out->collation, .label = out->label,
                           .nullable = true, .has_subquery = true};
-    /* Two rows are enough to know that there is more than one. */
-    out->sql = binder_sql(b, "(SELECT sg_one(count(*), k1) FROM (SELECT k1 FROM (%s) LIMIT 2))", query.sql);
+    /* Written with as few parentheses as can be: SQLite's parser takes few. */
+    if (query.one_row)
+        out->sql = binder_sql(b, "(%s)", query.sql);
+    else if (query.rest)
+        out->sql = binder_sql(b, "(SELECT sg_one(%s)%s)", query.items[0].value.sql, query.rest);
+    else
+        out->sql = binder_sql(b, "(SELECT sg_one(k1) FROM (%s))", query.sql);
     return 0;
 }
 

@@ -334,6 +334,12 @@ static int bind_select(struct binder *b, const struct tsql_query *q, const struc
         fault_set(b->fault, FAULT_MEMORY);
         goto out;
     }
+    bool plain = !body.grouped && !tree->distinct && !tree->having && !body.scope.windowed && order[0] == '\0' && limit[0] == '\0' && !ranked;
+    out->one_row = body.grouped && body.scope.group_count == 0 && !tree->having && limit[0] == '\0' && !ranked;
+    out->one_row |= plain && !tree->from && !tree->where;
+    /* An aggregate over columns of an outer query alone would be that query's. */
+    if (plain && body.items[0].value.has_column)
+        out->rest = binder_sql(b, "%s%s%s%s", tree->from ? " FROM " : "", body.from, tree->where ? " WHERE " : "", tree->where ? body.where.sql : "");
     if (ranked && write_ranked(b, &tree->top, order, body.count, &out->sql) < 0)
         goto out;
     out->items = body.items;

@@ -204,6 +204,27 @@ int bind_name_columns(struct binder *b, struct range *r, const struct tsql_word 
     return 0;
 }
 
+/* How deep the parentheses of a text nest. */
+static int nesting(const char *sql)
+{
+    int depth = 0, most = 0;
+    for (const char *p = sql; *p != '\0'; p++) {
+        depth += (*p == '(') - (*p == ')');
+        most = depth > most ? depth : most;
+    }
+    return most;
+}
+
+/* A derived table, as it stands behind FROM. One that nests deep is moved in front of the statement, as SQLite's parser has
+ * room for some fourteen in each other; not inside of a subquery, whose rows it may depend on. */
+static const char *write_derived(struct binder *b, const char *sql, int number)
+{
+    if (b->scope->outer || b->query != &b->plan->query || nesting(sql) < BINDER_MAX_NESTED)
+        return binder_sql(b, "(%s) AS r%d", sql, number);
+    b->hoisted = binder_sql(b, "%s%sh%d AS (%s)", b->hoisted ? b->hoisted : "", b->hoisted ? ", " : "", number, sql);
+    return binder_sql(b, "h%d AS r%d", number, number);
+}
+
 int bind_add_derived(struct binder *b, struct tsql_text alias, const struct tsql_word *names, const struct bound_query *q,
                        const char **sql)
 {
@@ -213,7 +234,7 @@ int bind_add_derived(struct binder *b, struct tsql_text alias, const struct tsql
     r->alias = alias;
     if (bind_name_columns(b, r, names, q) < 0)
         return -1;
-    *sql = binder_sql(b, "(%s) AS r%d", q->sql, r->number);
+    *sql = write_derived(b, q->sql, r->number);
     return bind_check_exposed(b, r);
 }
 

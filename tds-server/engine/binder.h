@@ -8,6 +8,7 @@
 
 #define BINDER_MAX_SQL ((size_t)16 << 20) /* bytes of SQLite's SQL for one statement */
 #define BINDER_MAX_JOINED 64              /* sources of one FROM: as many as SQLite joins */
+#define BINDER_MAX_NESTED 5               /* parentheses of a derived table that is written where it stands */
 #define BINDER_DEDUPLICATED 64            /* constants that are compared, so that equal ones share a parameter */
 
 /* Where a string's collation comes from; the stronger wins. */
@@ -79,6 +80,7 @@ struct scope {
     struct scope *outer;
     struct range *ranges, **last;
     int range_count;
+    bool windowed; /* has a function with OVER */
     /* Grouping: NULL until GROUP BY is bound. */
     const char **groups; /* the SQL of each */
     size_t group_count;
@@ -99,6 +101,7 @@ struct binder {
     struct cte *ctes;
     struct cte *under; /* the next SELECT is this CTE's: it adds the columns that the CTE needs */
     int max_recursion;
+    const char *hoisted; /* derived tables that stand in front of the statement, "h1 AS (…), h2 AS (…)"; NULL: none */
     int ranges; /* numbers given */
     int line;
     unsigned depth;
@@ -114,6 +117,8 @@ struct bound_query {
     const char *sql;
     struct bound_item *items; /* written as k1, k2 … */
     size_t count;
+    bool one_row;             /* always: an aggregate over all rows, or values without FROM */
+    const char *rest;         /* of a SELECT of columns whose rows are those of its FROM: what stands behind its items; NULL else */
 };
 
 /* SQL text in the arena; "" and a fault when memory runs out. */

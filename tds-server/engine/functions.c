@@ -296,18 +296,6 @@ static void sg_like(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     }
 }
 
-static void sg_one(sqlite3_context *ctx, int argc, sqlite3_value **argv)
-{
-    (void)argc;
-    struct functions *f = sqlite3_user_data(ctx);
-    if (sqlite3_value_int64(argv[0]) > 1) {
-        fault_set(f->fault, 512);
-        functions_fail(ctx);
-        return;
-    }
-    sqlite3_result_value(ctx, argv[1]);
-}
-
 /* TOP, OFFSET and FETCH: sg_count(n, number of the error for a negative one) */
 static void sg_count(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -421,7 +409,7 @@ static const struct {
 } plain_functions[] = {
     {"sg_convert", 4, sg_convert}, {"sg_try_convert", 4, sg_try_convert}, {"sg_arith", -1, sg_arith},
     {"sg_negate", 2, sg_negate},   {"sg_bitnot", 2, sg_bitnot},           {"sg_like", 4, sg_like},
-    {"sg_one", 2, sg_one},         {"sg_count", 2, sg_count},             {"sg_percent", 2, sg_percent},
+    {"sg_count", 2, sg_count},             {"sg_percent", 2, sg_percent},
     {"sg_level", 2, sg_level},
 };
 

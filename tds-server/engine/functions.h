@@ -6,7 +6,7 @@
  *                                           ((a op b) op c) …, each step with its result's type; op is enum tsql_op
  *   sg_negate(a, type), sg_bitnot(a, type)
  *   sg_like(text, pattern, escape, collation)
- *   sg_one(count, value)                    a scalar subquery's value; 512 when count is above 1
+ *   sg_one(value)                           a scalar subquery's value, as an aggregate; 512 for a second row
  *   sg_level(depth, most)                   a recursive CTE's depth; 530 beyond the most (0: any)
  *   sg_percent(percent, rows)               TOP … PERCENT: how many rows that are; 1031
  *   sg_count(n, error)                      TOP, OFFSET, FETCH: n, which may not be negative
