@@ -100,6 +100,10 @@ int exec_select_into(struct run *r, const struct tsql_statement *st, struct engi
 /* exec_raise.c: RAISERROR and THROW. -1: the error that they ask for is the session's fault; 0 when it only informed. */
 int exec_raise(struct run *r, const struct tsql_statement *st) __attribute__((warn_unused_result));
 
+/* describe.c: sp_describe_first_result_set, its two texts. 0; -1 with the session's fault, or without one when the sink stopped
+ * it. */
+int exec_describe(struct engine_session *s, const struct value *sql, const struct value *declarations) __attribute__((warn_unused_result));
+
 /* Appends a value as messages show it: "abc", "0x01", "<NULL>". */
 void exec_append_value(struct buf *out, const struct value *v);
 

@@ -70,8 +70,31 @@ static int text_of(struct engine_session *s, const struct engine_param *params, 
     if (i == 0 && count == 0)
         return fault_set(&s->fault, 201, "sp_executesql", name);
     if (!out->null && !sqltype_is_string(&out->type))
-        return fault_set_text(&s->fault, 214, 16, 2, 0, "Procedure expects parameter 'statement' of type 'ntext/nchar/nvarchar'.");
+        return fault_set(&s->fault, 214, name, "ntext/nchar/nvarchar");
     return 0;
+}
+
+/* The parameter of this name, else the one at its place. */
+static int named_text(struct engine_session *s, const struct engine_param *params, size_t count, size_t place, const char *name,
+                      struct value *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (collate_name_equal(params[i].name, strlen(params[i].name), name, strlen(name)))
+            return text_of(s, params, count, i, name, out);
+    }
+    bool named = place < count && params[place].name[0] != '\0';
+    return text_of(s, params, named ? 0 : count, place, name, out);
+}
+
+/* sp_describe_first_result_set @tsql, @params, @browse_information_mode */
+static int call_describe(struct engine_session *s, struct engine_param *params, size_t count)
+{
+    struct value sql, declarations;
+    if (count == 0)
+        return fault_set(&s->fault, 201, "sp_describe_first_result_set", "@tsql");
+    if (named_text(s, params, count, 0, "@tsql", &sql) < 0 || named_text(s, params, count, 1, "@params", &declarations) < 0)
+        return -1;
+    return exec_describe(s, &sql, &declarations);
 }
 
 /* sp_executesql @statement, @params, values … */
@@ -105,13 +128,29 @@ static const char *take_part(const char *p, const char *end, char out[CALL_MAX_N
     return p < end && *p == '.' ? p + 1 : p;
 }
 
+/* What is no query of sysproc.h. Those without a function are known to clients, and refused. */
+static const struct {
+    const char *name;
+    int (*call)(struct engine_session *s, struct engine_param *params, size_t count);
+} own[] = {
+    {"sp_executesql", call_executesql},
+    {"sp_describe_first_result_set", call_describe},
+    {"sp_describe_undeclared_parameters", NULL},
+    {"sp_MSforeachtable", NULL},
+    {"sp_MSforeachdb", NULL},
+    {"sp_getapplock", NULL},
+    {"sp_releaseapplock", NULL},
+};
+
 static int call_part(struct engine_session *s, const char *name, size_t len, struct engine_param *params, size_t count)
 {
     const struct sysproc *p = sysproc_find(name, len);
     if (p)
         return call_sysproc(s, p, params, count);
-    if (collate_name_equal(name, len, "sp_executesql", 13))
-        return call_executesql(s, params, count);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (collate_name_equal(name, len, own[i].name, strlen(own[i].name)))
+            return own[i].call ? own[i].call(s, params, count) : fault_set(&s->fault, FAULT_UNSUPPORTED, own[i].name);
+    }
     return fault_set(&s->fault, 2812, name);
 }
 

@@ -61,7 +61,7 @@
 #define IS_SCALED "t.name IN (N'time', N'datetime2', N'datetimeoffset')"
 #define MOMENT_SIZE "CASE c.DATETIME_PRECISION WHEN 0 THEN t.size - 8 ELSE t.size - 7 + c.DATETIME_PRECISION END"
 
-#define SP_COLUMNS                                                                                                             \
+#define SP_COLUMNS(more)                                                                                                             \
     "SELECT c.TABLE_CATALOG AS TABLE_QUALIFIER, c.TABLE_SCHEMA AS TABLE_OWNER, c.TABLE_NAME, c.COLUMN_NAME, "                   \
     "CAST(" COLUMN_TYPE("ISNULL(@ODBCVer, 2)") " AS SMALLINT) AS DATA_TYPE, "                                                   \
     "CAST(c.DATA_TYPE + CASE WHEN i.is_identity = 1 THEN N' identity' ELSE N'' END AS NVARCHAR(128)) AS TYPE_NAME, "            \
@@ -79,13 +79,22 @@
     "CAST(t.odbc_part AS SMALLINT) AS SQL_DATETIME_SUB, "                                                                       \
     "CAST(CASE WHEN " IS_MAX " THEN 2147483647 ELSE c.CHARACTER_OCTET_LENGTH END AS INT) AS CHAR_OCTET_LENGTH, "                \
     "CAST(c.ORDINAL_POSITION AS INT) AS ORDINAL_POSITION, CAST(" COLUMN_NULLABLE("'YES'", "'NO'") " AS VARCHAR(254)) AS IS_NULLABLE, " \
-    "CAST(t.old_type AS TINYINT) AS SS_DATA_TYPE "                                                                              \
+    more "CAST(t.old_type AS TINYINT) AS SS_DATA_TYPE "                                                                              \
     "FROM INFORMATION_SCHEMA.COLUMNS c JOIN " TYPES " ON t.name = c.DATA_TYPE "                                                 \
     "JOIN sys.schemas s ON s.name = c.TABLE_SCHEMA JOIN sys.tables o ON o.name = c.TABLE_NAME AND o.schema_id = s.schema_id "   \
     "JOIN sys.columns i ON i.object_id = o.object_id AND i.name = c.COLUMN_NAME "                                               \
     "WHERE " MATCHES("c.TABLE_NAME", "@table_name") " AND " MATCHES("c.TABLE_SCHEMA", "@table_owner") " AND "                   \
     EQUALS("c.TABLE_CATALOG", "@table_qualifier") " AND " MATCHES("c.COLUMN_NAME", "@column_name") " "                          \
     "ORDER BY 1, 2, 3, 17"
+
+/* What clients of SQL Server 2008 and later ask for besides, before the last. */
+#define COLUMNS_100                                                                                                            \
+    "CAST(0 AS SMALLINT) AS SS_IS_SPARSE, CAST(0 AS SMALLINT) AS SS_IS_COLUMN_SET, CAST(0 AS SMALLINT) AS SS_IS_COMPUTED, "     \
+    "CAST(i.is_identity AS SMALLINT) AS SS_IS_IDENTITY, CAST(NULL AS NVARCHAR(128)) AS SS_UDT_CATALOG_NAME, "                   \
+    "CAST(NULL AS NVARCHAR(128)) AS SS_UDT_SCHEMA_NAME, CAST(NULL AS NVARCHAR(4000)) AS SS_UDT_ASSEMBLY_TYPE_NAME, "            \
+    "CAST(NULL AS NVARCHAR(128)) AS SS_XML_SCHEMACOLLECTION_CATALOG_NAME, "                                                    \
+    "CAST(NULL AS NVARCHAR(128)) AS SS_XML_SCHEMACOLLECTION_SCHEMA_NAME, "                                                     \
+    "CAST(NULL AS NVARCHAR(128)) AS SS_XML_SCHEMACOLLECTION_NAME, "
 
 #define OF_TABLE                                                                                                               \
     EQUALS("o.name", "@table_name") " AND " EQUALS("s.name", "@table_owner") " AND " EQUALS("DB_NAME()", "@table_qualifier")
@@ -189,17 +198,92 @@
     "FROM " TYPES " WHERE ISNULL(@data_type, 0) = 0 OR @data_type = CASE WHEN ISNULL(@ODBCVer, 2) >= 3 THEN t.odbc3 ELSE t.odbc2 END " \
     "ORDER BY 2, 1"
 
+#define SP_SPROC_COLUMNS                                                                                                       \
+    "SELECT CAST(NULL AS NVARCHAR(128)) AS PROCEDURE_QUALIFIER, CAST(NULL AS NVARCHAR(128)) AS PROCEDURE_OWNER, "               \
+    "CAST(NULL AS NVARCHAR(134)) AS PROCEDURE_NAME, CAST(NULL AS NVARCHAR(128)) AS COLUMN_NAME, "                               \
+    "CAST(NULL AS SMALLINT) AS COLUMN_TYPE, CAST(NULL AS SMALLINT) AS DATA_TYPE, CAST(NULL AS NVARCHAR(128)) AS TYPE_NAME, "    \
+    "CAST(NULL AS INT) AS [PRECISION], CAST(NULL AS INT) AS LENGTH, CAST(NULL AS SMALLINT) AS SCALE, "                          \
+    "CAST(NULL AS SMALLINT) AS RADIX, CAST(NULL AS SMALLINT) AS NULLABLE, " NO_REMARKS ", "                                     \
+    "CAST(NULL AS NVARCHAR(4000)) AS COLUMN_DEF, CAST(NULL AS SMALLINT) AS SQL_DATA_TYPE, "                                     \
+    "CAST(NULL AS SMALLINT) AS SQL_DATETIME_SUB, CAST(NULL AS INT) AS CHAR_OCTET_LENGTH, CAST(NULL AS INT) AS ORDINAL_POSITION, " \
+    "CAST(NULL AS VARCHAR(254)) AS IS_NULLABLE, CAST(NULL AS TINYINT) AS SS_DATA_TYPE WHERE 1 = 0"
+
+/* The one user may do everything. */
+#define PRIVILEGES                                                                                                             \
+    "CAST(N'dbo' AS NVARCHAR(128)) AS GRANTOR, CAST(N'dbo' AS NVARCHAR(128)) AS GRANTEE, "                                      \
+    "CAST(p.name AS VARCHAR(32)) AS PRIVILEGE, CAST('YES' AS VARCHAR(3)) AS IS_GRANTABLE "                                      \
+    "FROM sys.tables o JOIN sys.schemas s ON s.schema_id = o.schema_id "
+#define SP_TABLE_PRIVILEGES                                                                                                    \
+    "SELECT " QUALIFIER ", " OWNER ", " TABLE ", " PRIVILEGES                                                                   \
+    "CROSS JOIN (VALUES ('DELETE'), ('INSERT'), ('REFERENCES'), ('SELECT'), ('UPDATE')) AS p (name) "                           \
+    "WHERE " MATCHES("o.name", "@table_name") " AND " MATCHES("s.name", "@table_owner") " AND "                                 \
+    EQUALS("DB_NAME()", "@table_qualifier") " ORDER BY 1, 2, 3, 6"
+#define SP_COLUMN_PRIVILEGES                                                                                                   \
+    "SELECT " QUALIFIER ", " OWNER ", " TABLE ", CAST(c.name AS NVARCHAR(128)) AS COLUMN_NAME, " PRIVILEGES                     \
+    "JOIN sys.columns c ON c.object_id = o.object_id "                                                                          \
+    "CROSS JOIN (VALUES ('INSERT'), ('REFERENCES'), ('SELECT'), ('UPDATE')) AS p (name) "                                       \
+    "WHERE " OF_TABLE " AND " MATCHES("c.name", "@column_name") " ORDER BY 4, 7"
+
+/* What ODBC's drivers ask of a server, by its numbers. */
+#define SP_SERVER_INFO                                                                                                         \
+    "SELECT CAST(a.id AS INT) AS attribute_id, CAST(a.name AS VARCHAR(60)) AS attribute_name, "                                 \
+    "CAST(a.value AS VARCHAR(255)) AS attribute_value FROM (VALUES (1, 'DBMS_NAME', 'Microsoft SQL Server'), "                  \
+    "(2, 'DBMS_VER', 'Microsoft SQL Server 2019 - 15.0.2000.5'), (10, 'OWNER_TERM', 'owner'), (11, 'TABLE_TERM', 'table'), "    \
+    "(12, 'MAX_OWNER_NAME_LENGTH', '128'), (13, 'TABLE_LENGTH', '128'), (14, 'MAX_QUAL_LENGTH', '128'), "                       \
+    "(15, 'COLUMN_LENGTH', '128'), (16, 'IDENTIFIER_CASE', 'MIXED'), (17, 'TX_ISOLATION', '2'), "                               \
+    "(18, 'COLLATION_SEQ', 'charset=UTF-8'), (19, 'SAVEPOINT_SUPPORT', 'Y'), (20, 'MULTI_RESULT_SETS', 'Y'), "                  \
+    "(22, 'ACCESSIBLE_TABLES', 'Y'), (100, 'USERID_LENGTH', '128'), (101, 'QUALIFIER_TERM', 'database'), "                      \
+    "(102, 'NAMED_TRANSACTIONS', 'Y'), (103, 'SPROC_AS_LANGUAGE', 'N'), (104, 'ACCESSIBLE_SPROC', 'N'), "                       \
+    "(105, 'MAX_INDEX_COLS', '32'), (106, 'RENAME_TABLE', 'N'), (107, 'RENAME_COLUMN', 'N'), (108, 'DROP_COLUMN', 'Y'), "       \
+    "(109, 'INCREASE_COLUMN_LENGTH', 'Y'), (110, 'DDL_IN_TRANSACTION', 'Y'), (111, 'DESCENDING_INDEXES', 'Y'), "                \
+    "(112, 'SP_RENAME', 'N'), (113, 'REMOTE_SPROC', 'N'), (500, 'SYS_SPROC_VERSION', '15.00.2000')) AS a (id, name, value) "    \
+    "WHERE @attribute_id IS NULL OR a.id = @attribute_id ORDER BY 1"
+
+#define SP_WHO                                                                                                                 \
+    "SELECT s.session_id AS spid, CAST(0 AS SMALLINT) AS ecid, CAST(s.status AS NCHAR(30)) AS status, s.login_name AS loginame, " \
+    "CAST(s.host_name AS NCHAR(128)) AS hostname, CAST('0' AS CHAR(5)) AS blk, DB_NAME(s.database_id) AS dbname, "              \
+    "CAST(CASE s.status WHEN 'running' THEN N'BATCH' ELSE N'AWAITING COMMAND' END AS NCHAR(26)) AS cmd, 0 AS request_id "       \
+    "FROM sys.dm_exec_sessions s WHERE @loginame IS NULL OR s.login_name = @loginame OR "                                       \
+    "CAST(s.session_id AS NVARCHAR(128)) = @loginame ORDER BY 1"
+
+#define SP_HELPDB                                                                                                              \
+    "SELECT d.name, CAST(NULL AS NVARCHAR(13)) AS db_size, SUSER_SNAME() AS owner, CAST(d.database_id AS SMALLINT) AS dbid, "   \
+    "CAST(CONVERT(VARCHAR(11), d.create_date, 100) AS NVARCHAR(11)) AS created, "                                               \
+    "CAST(N'Status=' + d.state_desc + N', Updateability=READ_WRITE, UserAccess=' + d.user_access_desc AS NVARCHAR(600)) AS status, " \
+    "d.compatibility_level FROM sys.databases d WHERE @dbname IS NULL OR d.name = @dbname ORDER BY 1"
+
+#define XP_MSVER                                                                                                               \
+    "SELECT CAST(v.i AS SMALLINT) AS [Index], CAST(v.name AS NVARCHAR(255)) AS Name, CAST(v.number AS INT) AS Internal_Value, " \
+    "CAST(v.value AS NVARCHAR(255)) AS Character_Value FROM (VALUES (1, N'ProductName', NULL, N'Microsoft SQL Server'), "       \
+    "(2, N'ProductVersion', 983040, N'15.0.2000.5'), (3, N'Language', 1033, N'English (United States)'), "                      \
+    "(4, N'Platform', NULL, N'NT x64')) AS v (i, name, number, value) WHERE @optname IS NULL OR v.name = @optname ORDER BY 1"
+
 #define TABLE_PARAMETERS "@table_name nvarchar(384), @table_owner nvarchar(384), @table_qualifier nvarchar(128)"
 
 static const struct sysproc procedures[] = {
     {"sp_tables", TABLE_PARAMETERS ", @table_type varchar(100), @fUsePattern bit", SP_TABLES},
-    {"sp_columns", TABLE_PARAMETERS ", @column_name nvarchar(384), @ODBCVer int", SP_COLUMNS},
+    {"sp_columns", TABLE_PARAMETERS ", @column_name nvarchar(384), @ODBCVer int", SP_COLUMNS("")},
+    {"sp_columns_90", TABLE_PARAMETERS ", @column_name nvarchar(384), @ODBCVer int, @fUsePattern bit", SP_COLUMNS("")},
+    {"sp_columns_100", TABLE_PARAMETERS ", @column_name nvarchar(384), @NameScope int, @ODBCVer int, @fUsePattern bit", SP_COLUMNS(COLUMNS_100)},
     {"sp_pkeys", TABLE_PARAMETERS, SP_PKEYS},
     {"sp_fkeys", "@pktable_name nvarchar(128), @pktable_owner nvarchar(128), @pktable_qualifier nvarchar(128), "
                  "@fktable_name nvarchar(128), @fktable_owner nvarchar(128), @fktable_qualifier nvarchar(128)", SP_FKEYS},
     {"sp_statistics", TABLE_PARAMETERS ", @index_name nvarchar(128), @is_unique nchar(1), @accuracy nchar(1)", SP_STATISTICS},
     {"sp_special_columns", TABLE_PARAMETERS ", @col_type char(1), @scope char(1), @nullable char(1), @ODBCVer int", SP_SPECIAL_COLUMNS},
+    {"sp_statistics_100", TABLE_PARAMETERS ", @index_name nvarchar(128), @is_unique nchar(1), @accuracy nchar(1)", SP_STATISTICS},
+    {"sp_special_columns_100", TABLE_PARAMETERS ", @col_type char(1), @scope char(1), @nullable char(1), @ODBCVer int", SP_SPECIAL_COLUMNS},
     {"sp_databases", "", SP_DATABASES},
+    {"sp_datatype_info_100", "@data_type int, @ODBCVer tinyint", SP_DATATYPE_INFO},
+    {"sp_sproc_columns", "@procedure_name nvarchar(390), @procedure_owner nvarchar(384), @procedure_qualifier nvarchar(128), "
+                         "@column_name nvarchar(384), @ODBCVer int, @fUsePattern bit", SP_SPROC_COLUMNS},
+    {"sp_sproc_columns_100", "@procedure_name nvarchar(390), @procedure_owner nvarchar(384), @procedure_qualifier nvarchar(128), "
+                             "@column_name nvarchar(384), @ODBCVer int, @fUsePattern bit", SP_SPROC_COLUMNS},
+    {"sp_table_privileges", TABLE_PARAMETERS ", @fUsePattern bit", SP_TABLE_PRIVILEGES},
+    {"sp_column_privileges", TABLE_PARAMETERS ", @column_name nvarchar(384)", SP_COLUMN_PRIVILEGES},
+    {"sp_server_info", "@attribute_id int", SP_SERVER_INFO},
+    {"sp_who", "@loginame nvarchar(128)", SP_WHO},
+    {"sp_helpdb", "@dbname nvarchar(128)", SP_HELPDB},
+    {"xp_msver", "@optname nvarchar(255)", XP_MSVER},
     {"sp_datatype_info", "@data_type int, @ODBCVer tinyint", SP_DATATYPE_INFO},
     {"sp_stored_procedures", "@sp_name nvarchar(390), @sp_owner nvarchar(384), @sp_qualifier nvarchar(128), @fUsePattern bit", SP_STORED_PROCEDURES},
 };

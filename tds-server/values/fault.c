@@ -70,6 +70,7 @@ static const struct fault_row fault_rows[] = {
     {208, 16, 1, FAULT_ENDS_BATCH, "Invalid object name '%s'."},
     {209, 16, 1, FAULT_ENDS_BATCH, "Ambiguous column name '%s'."},
     {213, 16, 1, FAULT_ENDS_BATCH, "Column name or number of supplied values does not match table definition."},
+    {214, 16, 2, FAULT_ENDS_STATEMENT, "Procedure expects parameter '%s' of type '%s'."},
     {220, 16, 1, FAULT_ENDS_STATEMENT, "Arithmetic overflow error for data type %s, value = %s."},
     {226, 16, 6, FAULT_ENDS_BATCH, "%s statement not allowed within multi-statement transaction."},
     {229, 14, 5, FAULT_ENDS_STATEMENT, "The %s permission was denied on the object '%s', database '%s', schema '%s'."},

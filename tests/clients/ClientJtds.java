@@ -446,6 +446,19 @@ public class ClientJtds {
             expect(column(m.getIndexInfo(null, null, table, true, false), "COLUMN_NAME").contains("id"), true);
             expect(column(m.getBestRowIdentifier(null, null, table, DatabaseMetaData.bestRowSession, false), "COLUMN_NAME"), about.get("primary_key"));
             expect(column(m.getImportedKeys(null, null, table), "FK_NAME"), "[]");
+            expect(column(m.getExportedKeys(null, null, table), "FK_NAME"), "[]");
+            expect(column(m.getCrossReference(null, null, table, null, null, table), "FK_NAME"), "[]");
+            expect(column(m.getVersionColumns(null, null, table), "COLUMN_NAME"), "[]");
+            expect(column(m.getProcedures(null, null, "%"), "PROCEDURE_NAME"), "[]");
+            expect(column(m.getProcedureColumns(null, null, "%", "%"), "COLUMN_NAME"), "[]");
+            expect(column(m.getUDTs(null, null, "%", null), "TYPE_NAME"), "[]");
+            expect(column(m.getTablePrivileges(null, null, table), "PRIVILEGE").contains("SELECT"), true);
+            expect(column(m.getColumnPrivileges(null, null, table, "id"), "PRIVILEGE").contains("UPDATE"), true);
+            int[][] levels = {{Connection.TRANSACTION_READ_UNCOMMITTED, 1}, {Connection.TRANSACTION_SERIALIZABLE, 4}, {Connection.TRANSACTION_READ_COMMITTED, 2}};
+            for (int[] level : levels) {
+                c.setTransactionIsolation(level[0]);
+                expect(rows(c, "SELECT transaction_isolation_level FROM sys.dm_exec_sessions WHERE session_id = @@SPID"), "[[" + level[1] + "]]");
+            }
             expect(column(m.getCatalogs(), "TABLE_CAT").contains(database), true);
             expect(column(m.getSchemas(), "TABLE_SCHEM").contains("dbo"), true);
             return expect(column(m.getTypeInfo(), "TYPE_NAME").contains("nvarchar"), true);

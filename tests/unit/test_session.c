@@ -433,6 +433,12 @@ static void rpc_errors_leave_the_connection_usable(void **state)
     put_rpc_number(2);
     expect(&c, PACKET_RPC, 0,
            "ERROR 16955 severity 16 state 1 'Could not create an acceptable cursor: this server has none.' line 1\nRETURNSTATUS 16955\nDONEPROC 02 00 0\n");
+    put_rpc_name("sys.sp_cursorfetch");
+    expect(&c, PACKET_RPC, 0,
+           "ERROR 16955 severity 16 state 1 'Could not create an acceptable cursor: this server has none.' line 1\nRETURNSTATUS 16955\nDONEPROC 02 00 0\n");
+    put_rpc_number(14);
+    expect(&c, PACKET_RPC, 0,
+           "ERROR 40510 severity 16 state 1 'sp_prepexecrpc is not supported.' line 1\nRETURNSTATUS 40510\nDONEPROC 02 00 0\n");
     put_rpc_number(10);
     expect(&c, PACKET_RPC, 0,
            "ERROR 214 severity 16 state 1 'Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.' line 1\n"
