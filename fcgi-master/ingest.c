@@ -38,6 +38,8 @@ struct ingest {
     struct lines lines;
     char *piece;
     uint64_t rows;
+    struct json_fields fields; /* of the line at hand */
+    struct table_check check;
     struct router_key key;
     struct round rounds[2];
     struct round *filling;
@@ -153,19 +155,17 @@ static void stop_sender(struct ingest *g)
 
 /* The reader */
 
-/* Finds the row's shard; the row is good when 0 is returned. */
-static int check_row(struct ingest *g, const char *text, size_t len, size_t *shard, struct err *e)
+/* The shard of a row that was found good. Its own value in the shard column tells it; only where that is missing, or there is
+ * a shard_key to be compared with, is the row looked at as a tree. */
+static int find_shard(struct ingest *g, const char *text, size_t len, struct err *e)
 {
     struct json_object *row = NULL;
-    int rc = -1;
-    router_key_clear(&g->key);
-    router_key_init(&g->key);
-    if (json_read(text, len, &row, e) != 0 || table_check_row(g->table, row, e) != 0 ||
-        router_row(g->table, g->shards, row, "row", g->shard_key, &g->key, e) != 0)
-        goto out;
-    *shard = g->key.shard;
-    rc = 0;
-out:
+    buf_reset(&g->key.text);
+    if (g->shard_key == NULL && table_shard_type(g->table) != NULL && !g->check.key.null)
+        return router_stored(g->table, g->shards, &g->check.key, &g->key, e);
+    int rc = json_read(text, len, &row, e);
+    if (rc == 0)
+        rc = router_row(g->table, g->shards, row, "row", g->shard_key, &g->key, e);
     json_free(row);
     return rc;
 }
@@ -173,9 +173,10 @@ out:
 static int take_line(struct ingest *g, const char *text, size_t len)
 {
     struct batch_place place = {.line = g->lines.number, .row = g->rows};
-    size_t shard = 0;
-    if (check_row(g, text, len, &shard, &g->x.err) != 0)
+    if (json_fields_read(&g->fields, text, len, &g->x.err) != 0 ||
+        table_check_fields(&g->check, &g->fields, &g->x.err) != 0 || find_shard(g, text, len, &g->x.err) != 0)
         return err_prefix(&g->x.err, "line %" PRIu64 " (row %" PRIu64 ")", place.line, place.row);
+    size_t shard = g->key.shard;
     if (!batch_has_room(&g->filling->batches[shard], len, g->x.master->cluster->max_body) && hand_over(g) != 0)
         return -1;
     if (batch_add(&g->filling->batches[shard], text, len, place) != 0)
@@ -351,6 +352,8 @@ static int start(struct ingest *g)
     g->piece = malloc(INGEST_PIECE);
     for (size_t i = 0; i < 2; i++)
         g->rounds[i].batches = calloc(g->shards, sizeof *g->rounds[i].batches);
+    if (table_check_init(&g->check, g->table, &g->x.err) != 0)
+        return -1;
     if (g->loads == NULL || g->piece == NULL || g->rounds[0].batches == NULL || g->rounds[1].batches == NULL)
         return err_set(&g->x.err, ERR_INTERNAL, "out of memory");
     for (size_t i = 0; i < 2 * g->shards; i++)
@@ -373,6 +376,8 @@ static void clear(struct ingest *g)
     free(g->loads);
     free(g->piece);
     lines_clear(&g->lines);
+    json_fields_clear(&g->fields);
+    table_check_clear(&g->check);
     router_key_clear(&g->key);
     table_release(g->table);
     buf_clear(&g->path);

@@ -68,6 +68,15 @@ static bool find_value(const struct json_object *row, const char *column, const 
     return false;
 }
 
+/* The canonical key of a value as the column stores it. */
+static int stored_key(const struct sqltype *type, const char *column, const struct sqlvalue *stored, struct buf *out, struct err *e)
+{
+    bool quoted = !sqltype_is_integer(type) && type->kind != SQLTYPE_BIT;
+    if (!sqltype_key_from_text(type, buf_text(&stored->text), stored->text.len, quoted, out))
+        return err_set(e, ERR_BAD_VALUE, "%s: the value cannot be a shard key", column);
+    return buf_status(out) == 0 ? 0 : err_set(e, ERR_BAD_VALUE, "%s: longer than %d bytes", column, ROUTER_MAX_KEY);
+}
+
 /* The canonical key of a row's own value: first as the column will store it, then as keys are written. */
 static int column_key(const struct sqltype *type, const char *column, const struct json_object *value, struct buf *out,
                       struct err *e)
@@ -79,14 +88,9 @@ static int column_key(const struct sqltype *type, const char *column, const stru
         rc = sqltype_key_text(NULL, column, value, out, e);
         goto out;
     }
-    if (sqltype_convert(type, column, value, &stored, e) != 0)
-        goto out;
-    bool quoted = !sqltype_is_integer(type) && type->kind != SQLTYPE_BIT;
-    if (!sqltype_key_from_text(type, buf_text(&stored.text), stored.text.len, quoted, out)) {
-        err_set(e, ERR_BAD_VALUE, "%s: the value cannot be a shard key", column);
-        goto out;
-    }
-    rc = 0;
+    rc = sqltype_convert(type, column, value, &stored, e);
+    if (rc == 0)
+        rc = stored_key(type, column, &stored, out, e);
 out:
     sqlvalue_clear(&stored);
     if (rc == 0 && buf_status(out) != 0)
@@ -136,6 +140,13 @@ static int row_hash(size_t shards, const struct json_object *row, struct router_
 out:
     buf_clear(&canonical);
     return rc;
+}
+
+int router_stored(const struct table *t, size_t shards, const struct sqlvalue *stored, struct router_key *out, struct err *e)
+{
+    if (stored_key(table_shard_type(t), t->shard_column->name, stored, &out->text, e) != 0)
+        return -1;
+    return finish_key(out, ROUTER_SHARD_COLUMN, shards, e);
 }
 
 int router_row(const struct table *t, size_t shards, const struct json_object *row, const char *row_name,

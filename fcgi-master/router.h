@@ -54,6 +54,10 @@ int router_row(const struct table *t, size_t shards, const struct json_object *r
                const struct json_object *shard_key, struct router_key *out, struct err *e)
     __attribute__((warn_unused_result));
 
+/* The shard of a row whose value in the shard column was converted to its type already (sqltype_convert). */
+int router_stored(const struct table *t, size_t shards, const struct sqlvalue *stored, struct router_key *out, struct err *e)
+    __attribute__((warn_unused_result));
+
 /* The shards on which the condition (its parameters bound) may be true for some row. Never leaves out a shard that has
  * such a row; empty for a condition that is a contradiction on the shard column. */
 struct shardset router_condition(const struct table *t, size_t shards, const struct predicate *p);

@@ -34,42 +34,80 @@ const struct sqltype *table_shard_type(const struct table *t)
     return c != NULL && c->known_type && sqltype_can_shard(&c->type) ? &c->type : NULL;
 }
 
-static int check_value(const struct table_column *c, const struct json_object *value, struct err *e)
+int table_check_init(struct table_check *c, const struct table *t, struct err *e)
 {
-    if (json_kind(value) == JSON_NULL)
-        return c->nullable ? 0 : err_set(e, ERR_BAD_VALUE, "column '%s': may not be null", c->name);
-    if (!c->known_type)
-        return 0;
-    struct sqlvalue stored;
-    sqlvalue_init(&stored);
-    int rc = sqltype_convert(&c->type, c->name, value, &stored, e);
-    sqlvalue_clear(&stored);
-    return rc;
+    *c = (struct table_check){.table = t};
+    sqlvalue_init(&c->value);
+    sqlvalue_init(&c->key);
+    c->named = calloc(t->column_count, sizeof *c->named);
+    c->given = calloc(t->column_count, sizeof *c->given);
+    return c->named != NULL && c->given != NULL ? 0 : err_set(e, ERR_INTERNAL, "out of memory");
+}
+
+void table_check_clear(struct table_check *c)
+{
+    free(c->named);
+    free(c->given);
+    sqlvalue_clear(&c->value);
+    sqlvalue_clear(&c->key);
+    *c = (struct table_check){0};
+}
+
+/* The column that the row's field `i` names: mostly the one that the same field of the row before named. */
+static const struct table_column *named_column(struct table_check *c, size_t i, const char *name)
+{
+    if (i < c->table->column_count && c->named[i] != NULL && strcmp(c->named[i]->name, name) == 0)
+        return c->named[i];
+    const struct table_column *found = table_find_column(c->table, name, strlen(name));
+    if (i < c->table->column_count)
+        c->named[i] = found;
+    return found;
+}
+
+static int check_field(struct table_check *c, const struct table_column *column, const struct json_field *f, struct err *e)
+{
+    struct sqlvalue *to = column == c->table->shard_column ? &c->key : &c->value;
+    if (f->kind == JSON_NULL)
+        return column->nullable ? 0 : err_set(e, ERR_BAD_VALUE, "column '%s': may not be null", column->name);
+    return column->known_type ? sqltype_convert_field(&column->type, column->name, f, to, e) : 0;
+}
+
+int table_check_fields(struct table_check *c, const struct json_fields *row, struct err *e)
+{
+    const struct table *t = c->table;
+    c->rows++;
+    c->key.null = true;
+    for (size_t i = 0; i < row->count; i++) {
+        const struct json_field *f = &row->items[i];
+        const struct table_column *column = named_column(c, i, f->name);
+        if (column == NULL)
+            return err_set(e, ERR_UNKNOWN_COLUMN, "the table has no column '%.128s'", f->name);
+        size_t *given = &c->given[column - t->columns];
+        if (*given == c->rows)
+            return err_set(e, ERR_BAD_FIELD, "column '%s' is named twice", column->name);
+        *given = c->rows;
+        if (check_field(c, column, f, e) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < t->column_count; i++) {
+        const struct table_column *column = &t->columns[i];
+        bool may_count = !column->known_type || sqltype_is_integer(&column->type) || sqltype_is_decimal(&column->type);
+        if (c->given[i] != c->rows && !column->nullable && !column->has_default && !may_count)
+            return err_set(e, ERR_BAD_VALUE, "column '%s': may not be null, and has no default", column->name);
+    }
+    return 0;
 }
 
 int table_check_row(const struct table *t, const struct json_object *row, struct err *e)
 {
-    bool given[TABLE_MAX_COLUMNS] = {false};
-    struct json_iter it = {0};
-    const char *name = NULL;
-    struct json_object *value = NULL;
-    while (json_next(row, &it, &name, &value)) {
-        const struct table_column *c = table_find_column(t, name, strlen(name));
-        if (c == NULL)
-            return err_set(e, ERR_UNKNOWN_COLUMN, "the table has no column '%.128s'", name);
-        if (given[c - t->columns])
-            return err_set(e, ERR_BAD_FIELD, "column '%s' is named twice", c->name);
-        given[c - t->columns] = true;
-        if (check_value(c, value, e) != 0)
-            return -1;
-    }
-    for (size_t i = 0; i < t->column_count; i++) {
-        const struct table_column *c = &t->columns[i];
-        bool may_count = !c->known_type || sqltype_is_integer(&c->type) || sqltype_is_decimal(&c->type);
-        if (!given[i] && !c->nullable && !c->has_default && !may_count)
-            return err_set(e, ERR_BAD_VALUE, "column '%s': may not be null, and has no default", c->name);
-    }
-    return 0;
+    struct table_check check;
+    struct json_fields fields = {0};
+    int rc = -1;
+    if (table_check_init(&check, t, e) == 0 && json_fields_from(&fields, row, e) == 0)
+        rc = table_check_fields(&check, &fields, e);
+    json_fields_clear(&fields);
+    table_check_clear(&check);
+    return rc;
 }
 
 static int bad_answer(struct err *e, const char *what)

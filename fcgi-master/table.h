@@ -59,4 +59,17 @@ const struct sqltype *table_shard_type(const struct table *t);
  * may count them itself.) */
 int table_check_row(const struct table *t, const struct json_object *row, struct err *e) __attribute__((warn_unused_result));
 
+/* The same for the fields of one row after the other, as a stream has them. */
+struct table_check {
+    const struct table *table;        /* borrowed */
+    const struct table_column **named; /* by the fields of the row before, in their order */
+    size_t *given;                    /* for each column, the number of the last row that gave it */
+    size_t rows;
+    struct sqlvalue value;            /* scratch */
+    struct sqlvalue key;              /* the value that the row checked last has in the shard column, null where it has none */
+};
+int table_check_init(struct table_check *c, const struct table *t, struct err *e) __attribute__((warn_unused_result));
+void table_check_clear(struct table_check *c); /* a zeroed struct is accepted */
+int table_check_fields(struct table_check *c, const struct json_fields *row, struct err *e) __attribute__((warn_unused_result));
+
 #endif

@@ -120,8 +120,10 @@ void statement_write_template(const struct statement *s, struct buf *out)
 
 void statement_write_guarded(const struct statement *s, struct buf *out)
 {
-    buf_append_text(out, "IF @@TRANCOUNT > 0 ");
-    buf_append(out, buf_text(&s->sql), s->sql.len);
+    buf_append(out, buf_text(&s->sql), s->values_at);
+    for (size_t i = 0; i < s->param_count / s->rows; i++)
+        buf_append_text(out, i == 0 ? "SELECT ?" : ", ?");
+    buf_append_text(out, " WHERE @@TRANCOUNT > 0");
 }
 
 /* ---- Schema changes ----------------------------------------------------------------------------------------------- */

@@ -67,6 +67,7 @@ struct statement {
     size_t param_capacity;
     size_t rows;      /* how many rows of values `params` has, one behind the other; 0 or 1: it is executed once */
     size_t first_row; /* of an insert: the index of its first row in the request */
+    size_t values_at; /* of an insert: where in `sql` its VALUES stands */
     struct statement_column *columns; /* of a select's result; NULL otherwise */
     size_t column_count;
 };
@@ -128,8 +129,9 @@ int statement_inserts_add_data(struct statement_inserts *list, const struct json
 int statement_inserts_add_lines(struct statement_inserts *list, const char *text, size_t len, struct err *e)
     __attribute__((warn_unused_result));
 
-/* Appends the text for an execution with many rows of values. The driver sends those as calls behind one another, and a server
- * that has rolled the transaction back because of one goes on with the next, outside of it: there this text does nothing. */
+/* Appends the text of an insert for an execution with many rows of values. The driver sends those as calls behind one another,
+ * and a server that has rolled the transaction back because of one goes on with the next, outside of it: this text inserts
+ * nothing there. (An IF before the VALUES would do the same, but tds-server keeps compiled only what is one statement.) */
 void statement_write_guarded(const struct statement *s, struct buf *out);
 
 /* A new table, as /create-table describes it. */

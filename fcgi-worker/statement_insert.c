@@ -106,7 +106,9 @@ static int start_statement(struct statement_inserts *list, struct err *e)
         statement_append_name(&s->sql, t->columns[i].name);
         list->columns[list->column_count++] = i;
     }
-    buf_append_text(&s->sql, list->column_count == 0 ? " DEFAULT VALUES" : ") VALUES (");
+    buf_append_text(&s->sql, list->column_count == 0 ? " " : ") ");
+    s->values_at = s->sql.len;
+    buf_append_text(&s->sql, list->column_count == 0 ? "DEFAULT VALUES" : "VALUES (");
     for (size_t i = 0; i < list->column_count; i++)
         buf_append_text(&s->sql, i == 0 ? "?" : ", ?");
     buf_append_text(&s->sql, list->column_count == 0 ? "" : ")");

@@ -378,6 +378,50 @@ static void slices_are_the_raw_text_of_top_level_members(void **state)
     }
 }
 
+/* "name:kind=text …" of the fields. */
+static void render_fields(const struct json_fields *f, struct buf *out)
+{
+    static const char kinds[] = {'z', 'b', 'n', 's', 'a', 'o'};
+    for (size_t i = 0; i < f->count; i++) {
+        buf_printf(out, "%s%s:%c=", i == 0 ? "" : " ", f->items[i].name, kinds[f->items[i].kind]);
+        buf_append(out, f->items[i].text, f->items[i].len);
+    }
+}
+
+static void fields_are_read_without_a_tree(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } rows[] = {
+        {"{}", ""},
+        {"{\"a\":1}", "a:n=1"},
+        {" { \"a\" : -1.50e3 , \"b\" : \"x\" } ", "a:n=-1.50e3 b:s=x"},
+        {"{\"t\":true,\"f\":false,\"n\":null,\"e\":\"\"}", "t:b=true f:b=false n:z=null e:s="},
+        {"{\"a\":\"1\\n2\",\"b\\u0041\":\"\\u00e9\\ud83d\\ude00\",\"c\":\"plain\"}", "a:s=1\n2 bA:s=\xc3\xa9\xf0\x9f\x98\x80 c:s=plain"},
+        /* what stands inside others is not told, and does not disturb */
+        {"{\"a\":\"\\t\",\"o\":{\"x\":\"\\r\",\"y\":{\"z\":\"\\b\"}},\"b\":\"\\n\",\"l\":[\"\\f\",1]}",
+         "a:s=\t o:o={\"x\":\"\\r\",\"y\":{\"z\":\"\\b\"}} b:s=\n l:a=[\"\\f\",1]"},
+    };
+    struct json_fields f = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct err e = ERR_INIT;
+        struct buf out;
+        buf_init(&out, 4096);
+        assert_int_equal(json_fields_read(&f, rows[i].text, strlen(rows[i].text), &e), 0);
+        render_fields(&f, &out);
+        assert_string_equal(buf_text(&out), rows[i].expected);
+        buf_clear(&out);
+    }
+    static const char *const bad[] = {"", "[]", "{\"a\":1,\"a\":2}", "{\"a\":1}x", "{\"a\"", "{\"a\\u0000\":1}", "{\"a\":\"\x01\"}"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct err e = ERR_INIT;
+        assert_int_equal(json_fields_read(&f, bad[i], strlen(bad[i]), &e), -1);
+        assert_int_equal(e.code, ERR_BAD_JSON);
+    }
+    json_fields_clear(&f);
+}
+
 static void strings_are_written_with_least_escapes(void **state)
 {
     (void)state;
@@ -618,6 +662,7 @@ int main(void)
         cmocka_unit_test(names_have_no_nul),
         cmocka_unit_test(unknown_members_are_named),
         cmocka_unit_test(slices_are_the_raw_text_of_top_level_members),
+        cmocka_unit_test(fields_are_read_without_a_tree),
         cmocka_unit_test(strings_are_written_with_least_escapes),
         cmocka_unit_test(base64_is_written_with_padding),
         cmocka_unit_test(doubles_are_written_as_ecmascript_does),

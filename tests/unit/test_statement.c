@@ -377,6 +377,9 @@ static void large_arrays_are_cut_into_statements(void **state)
         assert_int_equal(list.items[i].first_row, i * STATEMENT_MAX_ROWS);
         assert_int_equal(list.items[i].param_count, 3 * list.items[i].rows);
     }
+    buf_reset(&text);
+    statement_write_guarded(&list.items[0], &text);
+    assert_string_equal(buf_text(&text), "INSERT INTO " TABLE " ([student_id], [code], [tiny]) SELECT ?, ?, ? WHERE @@TRANCOUNT > 0");
     statement_inserts_clear(&list);
     json_free(body);
     buf_clear(&text);
