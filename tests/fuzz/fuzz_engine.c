@@ -33,6 +33,7 @@
 #define FILES_MAX     16
 #define FILE_MAX      ((size_t)1 << 20)
 #define UNWRAPPED     '!'
+#define NUMBER_OF_USERS 50000 /* and above: a message that the batch raises itself */
 
 static const char schema[] =
     "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT, b VARCHAR(20), c NVARCHAR(MAX), d DECIMAL(10,2), e DATETIME2(3), f FLOAT,"
@@ -127,7 +128,7 @@ static int on_message(void *arg, const struct engine_message *m)
     CHECK(m->line >= 1 && m->severity >= 0 && m->severity <= 25);
     fuzz_check_text(m->text, strlen(m->text));
     if (m->severity > 10) {
-        CHECK(m->number > 0 && m->text[0] != '\0');
+        CHECK(m->number > 0 && (m->text[0] != '\0' || m->number >= NUMBER_OF_USERS)); /* THROW 50000, '', 1 */
         c->errors++;
     }
     return 0;
