@@ -252,6 +252,20 @@
     "CAST(N'Status=' + d.state_desc + N', Updateability=READ_WRITE, UserAccess=' + d.user_access_desc AS NVARCHAR(600)) AS status, " \
     "d.compatibility_level FROM sys.databases d WHERE @dbname IS NULL OR d.name = @dbname ORDER BY 1"
 
+/* DBCC USEROPTIONS: switches are listed when they are on. The bits are those of @@OPTIONS. */
+#define USER_OPTIONS                                                                                                           \
+    "SELECT CAST(o.name AS NVARCHAR(128)) AS [Set Option], CAST(o.value AS NVARCHAR(128)) AS Value FROM (VALUES "               \
+    "(1, 0, N'textsize', CAST(@@TEXTSIZE AS NVARCHAR(20))), (2, 0, N'language', @@LANGUAGE), (3, 0, N'dateformat', N'mdy'), "   \
+    "(4, 0, N'datefirst', CAST(@@DATEFIRST AS NVARCHAR(20))), (5, 0, N'lock_timeout', CAST(@@LOCK_TIMEOUT AS NVARCHAR(20))), "  \
+    "(6, 256, N'quoted_identifier', N'SET'), (7, 64, N'arithabort', N'SET'), (8, 512, N'nocount', N'SET'), "                    \
+    "(9, 16384, N'xact_abort', N'SET'), (10, 2, N'implicit_transactions', N'SET'), (11, 1024, N'ansi_null_dflt_on', N'SET'), "  \
+    "(12, 8, N'ansi_warnings', N'SET'), (13, 16, N'ansi_padding', N'SET'), (14, 32, N'ansi_nulls', N'SET'), "                   \
+    "(15, 4096, N'concat_null_yields_null', N'SET'), (16, 0, N'isolation level', "                                              \
+    "(SELECT CASE s.transaction_isolation_level WHEN 1 THEN N'read uncommitted' WHEN 2 THEN N'read committed snapshot' "        \
+    "WHEN 3 THEN N'repeatable read' WHEN 4 THEN N'serializable' ELSE N'snapshot' END "                                          \
+    "FROM sys.dm_exec_sessions s WHERE s.session_id = @@SPID))) AS o (place, bit, name, value) "                                \
+    "WHERE o.bit = 0 OR @@OPTIONS & o.bit <> 0 ORDER BY o.place"
+
 #define XP_MSVER                                                                                                               \
     "SELECT CAST(v.i AS SMALLINT) AS [Index], CAST(v.name AS NVARCHAR(255)) AS Name, CAST(v.number AS INT) AS Internal_Value, " \
     "CAST(v.value AS NVARCHAR(255)) AS Character_Value FROM (VALUES (1, N'ProductName', NULL, N'Microsoft SQL Server'), "       \
@@ -283,6 +297,7 @@ static const struct sysproc procedures[] = {
     {"sp_server_info", "@attribute_id int", SP_SERVER_INFO},
     {"sp_who", "@loginame nvarchar(128)", SP_WHO},
     {"sp_helpdb", "@dbname nvarchar(128)", SP_HELPDB},
+    {"dbcc useroptions", "", USER_OPTIONS},
     {"xp_msver", "@optname nvarchar(255)", XP_MSVER},
     {"sp_datatype_info", "@data_type int, @ODBCVer tinyint", SP_DATATYPE_INFO},
     {"sp_stored_procedures", "@sp_name nvarchar(390), @sp_owner nvarchar(384), @sp_qualifier nvarchar(128), @fUsePattern bit", SP_STORED_PROCEDURES},

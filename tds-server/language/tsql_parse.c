@@ -343,6 +343,28 @@ static int parse_exec(struct tsql_parser *p, struct tsql_statement *s)
     return p->failed ? -1 : 0;
 }
 
+/* dbcc := DBCC USEROPTIONS [WITH NO_INFOMSGS]: as the procedure [dbcc useroptions] */
+static int parse_dbcc(struct tsql_parser *p, struct tsql_statement *s)
+{
+    static const char name[] = "dbcc useroptions";
+    tsql_advance(p);
+    if (!tsql_text_equals(p->token.source, "USEROPTIONS"))
+        return tsql_refuse_statement(p, "DBCC");
+    s->kind = TSQL_EXEC;
+    s->exec = TSQL_NEW(p, struct tsql_exec);
+    if (s->exec == NULL)
+        return -1;
+    s->exec->procedure.name = (struct tsql_text){name, sizeof(name) - 1};
+    s->exec->procedure.line = p->token.line;
+    tsql_advance(p);
+    if (!tsql_take_word(p, WORD_WITH))
+        return 0;
+    if (!tsql_text_equals(p->token.source, "NO_INFOMSGS"))
+        return tsql_fail_here(p);
+    tsql_advance(p);
+    return p->failed ? -1 : 0;
+}
+
 /* ── Statements ── */
 
 /* select := query [OPTION '(' … ')'] */
@@ -499,7 +521,7 @@ static const struct {
     {WORD_DELETE, parse_delete},     {WORD_WITH, parse_with},            {WORD_SET, parse_set},
     {WORD_BEGIN, parse_begin},       {WORD_COMMIT, parse_end_tran},      {WORD_ROLLBACK, parse_end_tran},
     {WORD_SAVE, parse_save},         {WORD_EXEC, parse_exec},            {WORD_EXECUTE, parse_exec},
-    {WORD_IF, parse_if},             {WORD_CREATE, tsql_parse_create},   {WORD_ALTER, tsql_parse_alter},
+    {WORD_DBCC, parse_dbcc},         {WORD_IF, parse_if},                {WORD_CREATE, tsql_parse_create},   {WORD_ALTER, tsql_parse_alter},
     {WORD_DROP, tsql_parse_drop},    {WORD_TRUNCATE, tsql_parse_truncate}, {WORD_USE, parse_use},
     {WORD_PRINT, parse_print},       {WORD_DECLARE, parse_declare},      {WORD_RAISERROR, parse_raiserror},
     {WORD_THROW, parse_throw},
@@ -511,7 +533,7 @@ static const struct {
     const char *name;
 } refused[] = {
     {WORD_BACKUP, "BACKUP"},         {WORD_BREAK, "BREAK"},           {WORD_BULK, "BULK INSERT"},   {WORD_CHECKPOINT, "CHECKPOINT"},
-    {WORD_CLOSE, "CLOSE"},           {WORD_CONTINUE, "CONTINUE"},     {WORD_DBCC, "DBCC"},          {WORD_DEALLOCATE, "DEALLOCATE"},
+    {WORD_CLOSE, "CLOSE"},           {WORD_CONTINUE, "CONTINUE"},              {WORD_DEALLOCATE, "DEALLOCATE"},
     {WORD_DENY, "DENY"},             {WORD_DUMP, "DUMP"},          {WORD_FETCH, "FETCH"},
     {WORD_GOTO, "GOTO"},             {WORD_GRANT, "GRANT"},           {WORD_KILL, "KILL"},          {WORD_LOAD, "LOAD"},
     {WORD_MERGE, "MERGE"},           {WORD_OPEN, "OPEN"},             {WORD_READTEXT, "READTEXT"},

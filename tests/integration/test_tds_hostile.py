@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import struct
+import threading
 import unittest
 
 import harness
@@ -21,6 +22,7 @@ MESSAGE_MAX = 64 * MIB
 HEADER = 8
 # What the docs promise: docs/tds-server.md, Limits.
 CONNECTION_MAX = MIB // 2   # of an idle or half-open connection
+ROUNDS = 10                 # of test_many_at_once
 READER_MAX = 16 * MIB       # a long answer to one that reads slowly, however long it is
 HEADERS = struct.pack("<IIHQI", 22, 18, 2, 0, 1)
 SANITIZED = "SANITIZER" in os.environ or b"__asan_init" in (BUILD / "shardgate-tdsd").read_bytes() or \
@@ -228,6 +230,40 @@ class Hostile(unittest.TestCase):
             if not SANITIZED:
                 self.assertLess(most - before, READER_MAX)
         print(f"# {seen / MIB:.0f} MiB of answer: {(most - before) / MIB:.1f} MiB of memory")
+
+    def test_many_at_once(self):
+        """Sessions that write, read, look at each other, change schemas, cancel and leave: nothing is lost, nobody is in the way."""
+        self.assertEqual(done_status(self.watcher.ask("CREATE TABLE many (who INT, i INT, PRIMARY KEY (who, i))")) & 2, 0)
+        failures = []
+
+        def work(who):
+            try:
+                for i in range(ROUNDS):
+                    with Raw(self.server.port) as c:
+                        for sql in (f"BEGIN TRANSACTION; INSERT INTO many VALUES ({who}, {2 * i}); INSERT INTO many VALUES ({who}, {2 * i + 1}); COMMIT",
+                                    "SELECT s.session_id, s.login_name, c.client_net_address, OBJECT_NAME(1001) FROM sys.dm_exec_sessions s "
+                                    "JOIN sys.dm_exec_connections c ON c.session_id = s.session_id",
+                                    f"CREATE TABLE own{who} (x INT); DROP TABLE own{who}",
+                                    "SELECT SUM(rows) FROM sys.partitions WHERE object_id = OBJECT_ID('many')"):
+                            answer = c.ask(sql)
+                            if done_status(answer) & 2:
+                                failures.append((who, sql, answer))
+                        c.send(batch("SELECT COUNT(*) FROM n a, n b, n c, n d, n e, n f, n g") + packet(ATTENTION, b""))
+                        while not done_status(c.receive()) & DONE_ATTENTION:
+                            pass
+                        if i % 3 == 0:
+                            c.send(batch("SELECT * FROM many WAITING"))  # leaves without its answer
+            except Exception as e:  # a thread's failure is the test's
+                failures.append((who, repr(e)))
+
+        threads = [threading.Thread(target=work, args=(who,)) for who in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(failures, [])
+        answer = self.watcher.ask(f"IF (SELECT COUNT(*) FROM many) <> {8 * 2 * ROUNDS} SELECT nothing; DROP TABLE many")
+        self.assertEqual(done_status(answer) & 2, 0)
 
     def test_readers_that_stop_are_ended_when_they_go(self):
         connections = [Raw(self.server.port) for _ in range(20)]
