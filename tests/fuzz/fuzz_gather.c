@@ -13,11 +13,14 @@
 #define FLAGS "\"nullable\":true,\"has_default\":false,\"binary\":false,\"ignores_case\":true"
 #define BODY(fields) "{\"db_name\":\"D\",\"table\":\"T\"," fields "}"
 
-static const char description[] = "{\"tag\":\"t\",\"shard_column\":null,\"columns\":["
-                                  "{\"name\":\"i\",\"type\":\"INT\"," FLAGS "},{\"name\":\"s\",\"type\":\"NVARCHAR(20)\"," FLAGS "},"
-                                  "{\"name\":\"d\",\"type\":\"DECIMAL(10,2)\"," FLAGS "},{\"name\":\"f\",\"type\":\"FLOAT\"," FLAGS "},"
-                                  "{\"name\":\"o\",\"type\":\"DATETIMEOFFSET(3)\"," FLAGS "},{\"name\":\"u\",\"type\":\"UNIQUEIDENTIFIER\"," FLAGS "},"
-                                  "{\"name\":\"v\",\"type\":\"VARBINARY(9)\"," FLAGS "}]}";
+/* With a key, which the pages' order ends with, and without: then it ends with all columns, and rows are counted. */
+#define DESCRIPTION(key)                                                                                              \
+    "{\"tag\":\"t\",\"shard_column\":null,\"key\":[" key "],\"columns\":["                                            \
+    "{\"name\":\"i\",\"type\":\"INT\",\"nullable\":false,\"has_default\":false,\"binary\":false},"                    \
+    "{\"name\":\"s\",\"type\":\"NVARCHAR(20)\"," FLAGS "},{\"name\":\"d\",\"type\":\"DECIMAL(10,2)\"," FLAGS "},"     \
+    "{\"name\":\"f\",\"type\":\"FLOAT\"," FLAGS "},{\"name\":\"o\",\"type\":\"DATETIMEOFFSET(3)\"," FLAGS "},"        \
+    "{\"name\":\"u\",\"type\":\"UNIQUEIDENTIFIER\"," FLAGS "},{\"name\":\"v\",\"type\":\"VARBINARY(9)\"," FLAGS "}]}"
+static const char *const descriptions[] = {DESCRIPTION("\"i\""), DESCRIPTION("")};
 
 static const char *const bodies[] = {
     BODY("\"order_by\":[\"i\",\"s\"],\"columns\":[\"f\"],\"limit\":5,\"offset\":1"),
@@ -41,7 +44,7 @@ static void check_rows(const struct buf *rows)
     buf_clear(&whole);
 }
 
-static void run(const char *body_text, const char *answer, size_t len)
+static void run(const char *description, const char *body_text, const char *answer, size_t len)
 {
     struct merge_part parts[2];
     struct json_object *body = NULL;
@@ -91,8 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_append_text(&answer, "{\"status\":\"ok\",\"count\":0,\"shards\":[{\"shard\":0}],\"rows\":");
     buf_append(&answer, data + 1, size - 1);
     buf_append_char(&answer, '}');
-    if (buf_status(&answer) == 0)
-        run(bodies[data[0] % (sizeof bodies / sizeof bodies[0])], buf_text(&answer), answer.len);
+    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0] && buf_status(&answer) == 0; i++)
+        run(descriptions[i], bodies[data[0] % (sizeof bodies / sizeof bodies[0])], buf_text(&answer), answer.len);
     buf_clear(&answer);
     return 0;
 }
