@@ -118,7 +118,7 @@ static void read_success(const struct api_answer *from, uint64_t rows, struct an
         return;
     }
     a->unknown = true;
-    snprintf(a->detail, sizeof a->detail, "the answer (status %d) speaks of %" PRIu64 " rows, but %" PRIu64 " were sent",
+    snprintf(a->detail, sizeof a->detail, "an answer that does not fit the request: status %d, %" PRIu64 " of %" PRIu64 " rows",
              from->status, a->rows, rows);
 }
 

@@ -67,7 +67,6 @@ static void print_table(const struct tally *t)
         printf("  %5zu  %-*s  %-*s  %*s\n", i, worker, s->worker, database, s->database, rows, progress_number(s->rows, number));
     }
     printf("  %5s  %-*s  %-*s  %*s\n", "", worker, "", database, "all", rows, progress_number(t->rows, number));
-    fflush(stdout);
 }
 
 /* "lines 2 to 1001 (1,000 rows)" */
@@ -179,6 +178,8 @@ int report_print(const struct loader_options *options, const struct loader_resul
     if (ends[result->end].started && (complete ? !options->quiet : result->tally.rows > 0)) {
         print_sum(options, result);
         print_table(&result->tally);
+        fputs(complete ? "" : "\n", stdout);
+        fflush(stdout);
     }
     complain(options, result);
     return status;

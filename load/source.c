@@ -116,7 +116,7 @@ static enum source_result bad_input(struct source *s)
 
 /* CSV. */
 
-/* The next record, empty lines among records of several fields passed over. It is in s->record, and its text in the window
+/* The next record, an empty line too. It is in s->record, and its text in the window
  * until take_record(). */
 static enum source_result read_record(struct source *s)
 {
