@@ -79,6 +79,15 @@ void buf_commit(struct buf *b, size_t len)
     b->data[b->len] = '\0';
 }
 
+void buf_remove(struct buf *b, size_t len)
+{
+    assert(len <= b->len);
+    if (len > 0) {
+        memmove(b->data, b->data + len, b->len - len + 1); /* with the NUL */
+        b->len -= len;
+    }
+}
+
 void buf_append(struct buf *b, const void *data, size_t len)
 {
     if (len == 0 || !grow(b, len)) {

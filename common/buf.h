@@ -34,6 +34,9 @@ void buf_reset(struct buf *b);
 /* Shortens the contents to `len` bytes; `len` must not be greater than b->len. */
 void buf_truncate(struct buf *b, size_t len);
 
+/* Removes the first `len` bytes; `len` must not be greater than b->len. */
+void buf_remove(struct buf *b, size_t len);
+
 /* Appends. `data` may be NULL when `len` is 0. */
 void buf_append(struct buf *b, const void *data, size_t len);
 void buf_append_text(struct buf *b, const char *text);

@@ -32,7 +32,7 @@
 #define BREAK_STEP_MS 10
 #define BREAK_MAX_MS 200
 
-enum state { STATE_OPEN, STATE_STREAMING, STATE_DONE, STATE_BROKEN };
+enum state { STATE_OPEN, STATE_HELD, STATE_STREAMING, STATE_DONE, STATE_BROKEN };
 
 struct http {
     const struct http_app *app;
@@ -45,6 +45,8 @@ struct http {
     struct buf path;
     struct buf body;
     struct buf headers; /* those that the handler added */
+    struct buf held;    /* the beginning of a streamed answer, in STATE_HELD */
+    const char *type;   /* its Content-Type */
     struct json_object *tree;
     uint64_t body_read; /* by http_body_read */
     bool body_streamed;
@@ -463,25 +465,67 @@ void http_fail(struct http *h, const struct err *e, const char *shards)
 
 void http_begin(struct http *h, int status, const char *content_type)
 {
+    h->state = STATE_HELD;
+    h->status = status;
+    h->type = content_type;
+    buf_reset(&h->held);
+}
+
+/* Sends the head and what was held back: `length` as for put_head. -1 once the client is gone. */
+static int release(struct http *h, int64_t length)
+{
     h->state = STATE_STREAMING;
-    if (put_head(h, status, content_type, -1) != 0)
-        h->state = STATE_BROKEN;
+    if (put_head(h, h->status, h->type, length) == 0 && put(h, h->held.data, h->held.len) == 0)
+        return 0;
+    h->state = STATE_BROKEN;
+    return -1;
 }
 
 int http_write(struct http *h, const void *data, size_t len)
 {
-    return h->state == STATE_STREAMING ? put(h, data, len) : -1;
+    if (h->state == STATE_HELD) {
+        if (len <= HTTP_HELD - h->held.len) {
+            buf_append(&h->held, data, len);
+            if (buf_status(&h->held) == 0)
+                return 0;
+        }
+        if (release(h, -1) != 0)
+            return -1;
+    }
+    if (h->state != STATE_STREAMING)
+        return -1;
+    if (put(h, data, len) == 0)
+        return 0;
+    h->state = STATE_BROKEN;
+    return -1;
 }
 
 void http_end(struct http *h)
 {
+    if (h->state == STATE_HELD && release(h, (int64_t)h->held.len) != 0)
+        return;
     if (h->state == STATE_STREAMING)
         h->state = STATE_DONE;
 }
 
+int http_take_back(struct http *h)
+{
+    if (h->state != STATE_HELD)
+        return -1;
+    h->state = STATE_OPEN;
+    return 0;
+}
+
 void http_abort(struct http *h)
 {
+    if (h->state == STATE_HELD)
+        (void)release(h, -1); /* what is broken off is broken off either way */
     h->state = STATE_BROKEN;
+}
+
+bool http_is_sent(const struct http *h)
+{
+    return h->state != STATE_OPEN && h->state != STATE_HELD;
 }
 
 /* Serving */
@@ -558,7 +602,7 @@ static void serve_request(struct http *h, void *thread)
         (void)err_set(&e, ERR_INTERNAL, "the handler gave no answer");
         e.outcome = OUTCOME_UNKNOWN;
         http_fail(h, &e, NULL);
-    } else if (h->state == STATE_STREAMING) {
+    } else if (h->state == STATE_HELD || h->state == STATE_STREAMING) {
         log_error("%s: %s did not end its answer", h->request_id, http_path(h));
         http_abort(h);
     }
@@ -631,6 +675,7 @@ static void serve_requests(struct server *s, void *thread)
     buf_init(&h.path, PATH_MAX_BYTES);
     buf_init(&h.headers, HEADERS_MAX);
     buf_init(&h.body, s->app->max_body);
+    buf_init(&h.held, HTTP_HELD);
     FCGX_InitRequest(&fcgi, 0, 0);
     while (!atomic_load(&s->stopping)) {
         if (FCGX_Accept_r(&fcgi) < 0) {
@@ -645,6 +690,7 @@ static void serve_requests(struct server *s, void *thread)
     FCGX_Free(&fcgi, 1);
     buf_clear(&h.path);
     buf_clear(&h.headers);
+    buf_clear(&h.held);
 }
 
 /* Tells who started this program that it serves: a byte into the descriptor that SHARDGATE_READY_FD names. */

@@ -19,6 +19,7 @@
 #define HTTP_REQUEST_ID_MAX 64 /* characters that a client's own X-Request-Id may have: [A-Za-z0-9._-] */
 #define HTTP_DRAIN_MS 30000    /* how long a client that was answered early may still send its body */
 #define HTTP_DRAIN_IDLE_MS 2000 /* and how long it may pause then */
+#define HTTP_HELD ((size_t)32 << 10) /* bytes of a streamed answer that are held back: a shorter one goes out whole */
 #define HTTP_STOP_MS 10000     /* how long requests under way may still take once the program is told to stop */
 
 struct http; /* one exchange; lives for one call of a handler */
@@ -26,7 +27,7 @@ struct http; /* one exchange; lives for one call of a handler */
 struct http_route {
     const char *method; /* "GET", "POST" */
     const char *path;   /* exact */
-    /* Answers exactly once: http_reply, http_fail, or http_begin … http_end. `thread` is what thread_open returned. */
+    /* Answers exactly once: http_reply, http_fail, or http_begin … http_end (or http_abort). `thread` is what thread_open returned. */
     void (*handle)(struct http *h, void *thread);
     /* Before it: 0 to go on, -1 with `e` set to refuse (the workers' token). NULL for none. */
     int (*guard)(const struct http *h, struct err *e);
@@ -88,12 +89,23 @@ void http_reply(struct http *h, int status, const struct buf *json);
 /* Answers with a problem document; `shards` is the raw array for "shards" or NULL. Logs what is 500 or more. */
 void http_fail(struct http *h, const struct err *e, const char *shards);
 
-/* Streams an answer. http_write returns -1 once the client is gone. http_abort ends the exchange so that the client sees
- * unterminated JSON on a closed connection; before http_begin, so that it sees lighttpd's own 500. The connection is
- * closed when the handler returns. */
+/* Streams an answer. The first HTTP_HELD bytes are held back:
+ *
+ *     open ──begin──> held ──write──> streaming ──end──> done         held ──end──> done: sent whole, with its length
+ *      ^               │                                              held, streaming ──abort──> broken
+ *      └──take_back────┘
+ *
+ * http_write returns -1 once the client is gone. http_take_back forgets what was begun, so that the request can be answered
+ * by http_reply or http_fail after all: 0, or -1 when something of it has gone out. http_abort ends the exchange so that
+ * the client sees unterminated JSON on a closed connection; before http_begin, so that it sees lighttpd's own 500. The
+ * connection is closed when the handler returns. `content_type` is borrowed until the answer ends. */
 void http_begin(struct http *h, int status, const char *content_type);
 int http_write(struct http *h, const void *data, size_t len) __attribute__((warn_unused_result));
 void http_end(struct http *h);
+int http_take_back(struct http *h) __attribute__((warn_unused_result));
 void http_abort(struct http *h);
+
+/* Has anything of the answer gone out? */
+bool http_is_sent(const struct http *h);
 
 #endif

@@ -13,6 +13,7 @@ struct thread {
     struct master *master;
     struct fanout *fanout;
     struct merge_part *parts; /* one a worker */
+    size_t *calls;            /* one a part */
 };
 
 int64_t exchange_now_us(void)
@@ -29,6 +30,7 @@ void exchange_thread_close(void *thread)
         return;
     fanout_free(t->fanout);
     free(t->parts);
+    free(t->calls);
     free(t);
 }
 
@@ -41,7 +43,8 @@ void *exchange_thread_open(void *arg, unsigned index)
     t->master = arg;
     t->fanout = fanout_new(t->master->cluster, t->master->rundir, &t->master->load);
     t->parts = calloc(t->master->cluster->worker_count, sizeof *t->parts);
-    if (t->fanout == NULL || t->parts == NULL) {
+    t->calls = calloc(t->master->cluster->worker_count, sizeof *t->calls);
+    if (t->fanout == NULL || t->parts == NULL || t->calls == NULL) {
         exchange_thread_close(t);
         return NULL;
     }
@@ -72,7 +75,7 @@ static int read_timeout(struct exchange *x, int *ms)
 int exchange_open(struct exchange *x, struct http *h, void *thread)
 {
     struct thread *t = thread;
-    *x = (struct exchange){.h = h, .master = t->master, .fanout = t->fanout, .parts = t->parts};
+    *x = (struct exchange){.h = h, .master = t->master, .fanout = t->fanout, .parts = t->parts, .calls = t->calls};
     buf_init(&x->shards, MAX_SHARDS_TEXT);
     fanout_reset(x->fanout);
     int ms = x->master->cluster->timeout_ms;
@@ -155,6 +158,7 @@ void exchange_begin(struct exchange *x)
 {
     fanout_reset(x->fanout);
     x->part_count = 0;
+    x->call_count = 0;
 }
 
 void exchange_add(struct exchange *x, const struct exchange_question *q, size_t worker, const char *body, size_t len)
@@ -173,8 +177,11 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
         .schema_tag = q->schema_tag,
         .deadline_us = q->deadline_us,
         .repeatable = !q->write,
+        .stream = q->stream,
     };
-    if (fanout_add(x->fanout, worker, &rq) != 0)
+    if (fanout_add(x->fanout, worker, &rq) == 0)
+        x->calls[x->part_count - 1] = x->call_count++;
+    else
         err_set(&p->err, ERR_INTERNAL, "out of memory");
 }
 
@@ -188,10 +195,17 @@ static enum err_code transport_code(const struct fanout_answer *a)
     return a->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_SHARD_UNAVAILABLE;
 }
 
+void exchange_read_loss(const struct fanout_answer *a, struct err *e)
+{
+    err_set(e, transport_code(a), "%s", a->detail);
+}
+
 static void read_answer(const struct exchange_question *q, const struct fanout_answer *a, struct merge_part *p)
 {
+    if (a->result == FANOUT_STREAMED)
+        return;
     if (a->result != FANOUT_ANSWERED) {
-        err_set(&p->err, transport_code(a), "%s", a->detail);
+        exchange_read_loss(a, &p->err);
         if (q->write && a->result != FANOUT_NOT_SENT) {
             p->err.outcome = OUTCOME_UNKNOWN;
             p->err.retry = RETRY_NO;
@@ -207,14 +221,11 @@ static void read_answer(const struct exchange_question *q, const struct fanout_a
 
 void exchange_run(struct exchange *x, const struct exchange_question *q)
 {
-    size_t answers = fanout_count(x->fanout);
     fanout_run(x->fanout);
-    /* Parts whose call could not be added have their error already and no answer. */
     for (size_t i = 0; i < x->part_count; i++) {
         struct merge_part *p = &x->parts[i];
-        if (p->text != NULL || p->err.code != ERR_NONE)
-            continue;
-        read_answer(q, fanout_answer(x->fanout, answers++), p);
+        if (p->text == NULL && p->err.code == ERR_NONE)
+            read_answer(q, fanout_answer(x->fanout, x->calls[i]), p);
     }
 }
 
@@ -265,7 +276,7 @@ int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, 
     fanout_run(x->fanout);
     const struct fanout_answer *a = fanout_answer(x->fanout, 0);
     if (a->result != FANOUT_ANSWERED)
-        err_set(e, transport_code(a), "%s", a->detail);
+        exchange_read_loss(a, e);
     else if (a->status != 200)
         merge_read_problem(a->status, a->body, a->len, a->retry_after_s, false, e);
     else

@@ -21,7 +21,8 @@
 #define EXCHANGE_DESCRIBE_MS    1000      /* for one worker's /describe, and at most a third of the request's time */
 #define EXCHANGE_MAX_TIMEOUT_MS 999999999 /* that X-Timeout-Ms may say; the cluster's own time-out caps it */
 #define EXCHANGE_MAX_NAME       128       /* bytes of a table's name */
-#define EXCHANGE_MAX_ANSWER     ((size_t)1 << 30) /* bytes of a merged answer */
+#define EXCHANGE_MAX_ANSWER     ((size_t)1 << 30) /* bytes of a merged answer that is no select's */
+#define EXCHANGE_MAX_END        ((size_t)16 << 20) /* bytes of a select's answer behind its rows */
 
 /* The process: made in main, the same for all threads. */
 struct master {
@@ -52,7 +53,9 @@ struct exchange {
     int timeout_ms;     /* the request's whole time */
     int64_t deadline_us;
     struct merge_part *parts; /* one for each worker asked since exchange_begin */
+    size_t *calls;            /* the fanout's call of each of them */
     size_t part_count;
+    size_t call_count; /* since exchange_begin */
     struct err err;    /* what exchange_fail answers */
     struct buf shards; /* its raw array "shards", empty for [] */
 };
@@ -73,6 +76,7 @@ int exchange_read_query(struct exchange *x, const char *const *members, bool wri
 struct exchange_question {
     const char *path;
     enum merge_kind kind;
+    bool stream;            /* answers may come as lines: a part without error and without text is one to be pulled */
     bool write;             /* a lost answer leaves the outcome unknown, and nothing is sent twice */
     const char *type;       /* the bodies' Content-Type; NULL: application/json */
     const char *schema_tag; /* NULL for none */
@@ -96,6 +100,9 @@ int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, 
 
 /* Sets x->err and x->shards from the parts that failed. Returns -1, always. */
 int exchange_refuse(struct exchange *x, enum merge_kind kind);
+
+/* Sets the error of a call that brought no answer from the worker itself, or lost it. */
+void exchange_read_loss(const struct fanout_answer *a, struct err *e);
 
 /* Answers with x->err and x->shards. */
 void exchange_fail(struct exchange *x);

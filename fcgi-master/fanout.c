@@ -15,19 +15,28 @@
 #define MAX_SOCKET_PATH   108  /* of sockaddr_un */
 #define POLL_MS           1000 /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
 #define DEADLINE_SLACK_US 2000 /* libcurl counts in whole milliseconds */
+#define LINES             "application/x-ndjson"
+#define STREAM_BUFFER     65536L /* bytes that libcurl reads at once of a call that may stream */
 
 struct call {
+    struct fanout *fanout;
     struct fanout_request request;
     struct fanout_answer answer;
     CURL *easy;                 /* kept for later calls */
     struct curl_slist *headers; /* of the attempt under way */
-    struct buf body;            /* of the answer */
+    struct buf body;            /* of the answer; of a streamed one what is unread */
+    size_t given;               /* bytes of it that the last pull gave */
+    size_t ahead;               /* a stream whose body is this long is paused */
     const char *worker_name;
     size_t sent; /* bytes of the request's body that libcurl took */
     bool marked; /* the answer's X-Shardgate is the worker's name */
+    bool lines;  /* its Content-Type is NDJSON */
+    bool streamed; /* it is, and some of it has arrived */
+    bool paused;
     bool too_long;
     bool was_socket; /* the attempt went to the Unix socket */
     bool under_way;  /* libcurl has it */
+    bool waited_for; /* its worker's `waiting` counts it */
     unsigned attempts;
     int64_t started_us;
     int64_t attempt_us; /* when the attempt under way was started */
@@ -41,7 +50,8 @@ struct fanout {
     CURLM *multi;
     struct call *calls[FANOUT_MAX_CALLS]; /* made when first needed, then kept */
     size_t count;
-    size_t run; /* calls before this one have their answers */
+    size_t run;  /* calls before this one have their answers */
+    size_t held; /* bytes in the calls' bodies */
 };
 
 int fanout_global_init(void)
@@ -82,22 +92,15 @@ void fanout_free(struct fanout *f)
 {
     if (f == NULL)
         return;
+    fanout_reset(f);
     for (size_t i = 0; i < FANOUT_MAX_CALLS && f->calls[i] != NULL; i++) {
         curl_easy_cleanup(f->calls[i]->easy);
-        buf_clear(&f->calls[i]->body);
         free(f->calls[i]);
     }
     curl_multi_cleanup(f->multi);
     free(f);
 }
 
-void fanout_reset(struct fanout *f)
-{
-    for (size_t i = 0; i < f->count; i++)
-        buf_clear(&f->calls[i]->body);
-    f->count = 0;
-    f->run = 0;
-}
 
 size_t fanout_count(const struct fanout *f)
 {
@@ -132,9 +135,11 @@ int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq)
     c->request = *rq;
     c->answer = (struct fanout_answer){.worker = worker, .body = ""};
     c->worker_name = f->cluster->workers[worker].name;
+    c->fanout = f;
+    c->given = 0;
     c->attempts = 0;
     c->started_us = now_us();
-    buf_init(&c->body, FANOUT_MAX_ANSWER);
+    buf_init(&c->body, FANOUT_MAX_HELD);
     return 0;
 }
 
@@ -152,12 +157,33 @@ static size_t read_body(char *to, size_t size, size_t count, void *arg)
     return n;
 }
 
+static void drop_body(struct call *c)
+{
+    c->fanout->held -= c->body.len;
+    buf_clear(&c->body);
+}
+
 static size_t write_body(char *from, size_t size, size_t count, void *arg)
 {
     struct call *c = arg;
-    buf_append(&c->body, from, size * count);
-    if (buf_status(&c->body) == 0)
-        return size * count;
+    struct fanout *f = c->fanout;
+    size_t n = size * count;
+    if (!c->streamed && c->lines && c->marked) {
+        long status = 0;
+        curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+        c->streamed = status == 200;
+    }
+    if (c->streamed && c->body.len >= c->ahead) {
+        c->paused = true;
+        return CURL_WRITEFUNC_PAUSE; /* libcurl keeps these bytes itself */
+    }
+    if (n <= FANOUT_MAX_HELD - f->held) {
+        buf_append(&c->body, from, n);
+        if (buf_status(&c->body) == 0) {
+            f->held += n;
+            return n;
+        }
+    }
     c->too_long = true;
     return 0;
 }
@@ -186,6 +212,9 @@ static size_t read_header(char *line, size_t size, size_t count, void *arg)
     const char *value = header_value(line, len, "X-Shardgate", &n);
     if (value != NULL)
         c->marked = n == strlen(c->worker_name) && memcmp(value, c->worker_name, n) == 0;
+    value = header_value(line, len, "Content-Type", &n);
+    if (value != NULL)
+        c->lines = c->request.stream && n >= strlen(LINES) && strncasecmp(value, LINES, strlen(LINES)) == 0;
     value = header_value(line, len, "Retry-After", &n);
     if (value != NULL && n >= 1 && n <= 4) {
         int seconds = 0;
@@ -222,6 +251,8 @@ static int add_headers(struct call *c, long remaining_ms)
     if (rq->token != NULL && add_header(c, "X-Master-Token", rq->token) != 0)
         return -1;
     if (rq->schema_tag != NULL && add_header(c, "X-Shard-Schema", rq->schema_tag) != 0)
+        return -1;
+    if (rq->stream && add_header(c, "Accept", LINES) != 0)
         return -1;
     if (rq->body == NULL)
         return 0;
@@ -268,7 +299,10 @@ static void set_options(struct call *c, long remaining_ms)
         curl_easy_setopt(e, CURLOPT_READDATA, c);
         curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.len);
     }
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, remaining_ms);
+    if (c->request.stream)
+        curl_easy_setopt(e, CURLOPT_BUFFERSIZE, STREAM_BUFFER); /* fanout_run() and fanout_pull() keep its deadlines */
+    else
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, remaining_ms);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)FANOUT_IDLE_S);
@@ -300,10 +334,12 @@ static bool is_crowded(const struct fanout *f, size_t worker)
     return atomic_load(&f->load->late[worker]) && atomic_load(&f->load->waiting[worker]) >= limit;
 }
 
-/* The attempt has left libcurl. `ended`: by itself, well or not; else its time was up after `waited_us`. */
+/* The worker has answered, or begun to. `ended`: by itself, well or not; else the attempt's time was up after `waited_us`. */
 static void leave_crowd(struct fanout *f, struct call *c, bool ended, int64_t waited_us)
 {
-    c->under_way = false;
+    if (!c->waited_for)
+        return;
+    c->waited_for = false;
     atomic_fetch_sub(&f->load->waiting[c->answer.worker], 1);
     if (ended || waited_us >= FANOUT_LATE_MS * 1000)
         atomic_store(&f->load->late[c->answer.worker], !ended);
@@ -329,9 +365,12 @@ static bool start_attempt(struct fanout *f, struct call *c)
     }
     if (remaining_ms > INT32_MAX)
         remaining_ms = INT32_MAX;
-    buf_reset(&c->body);
+    drop_body(c);
     c->sent = 0;
     c->marked = false;
+    c->lines = false;
+    c->streamed = false;
+    c->paused = false;
     c->too_long = false;
     c->answer.timed_out = false;
     c->answer.retry_after_s = 0;
@@ -352,12 +391,21 @@ static bool start_attempt(struct fanout *f, struct call *c)
         return false;
     }
     c->under_way = true;
+    c->waited_for = true;
     c->attempt_us = now_us();
     atomic_fetch_add(&f->load->waiting[c->answer.worker], 1);
     return true;
 }
 
 /* Reads what became of an attempt. True when it is to be made again. */
+/* Takes an attempt out of libcurl. That closes the connection of one that has not ended. */
+static void remove_attempt(struct fanout *f, struct call *c)
+{
+    curl_multi_remove_handle(f->multi, c->easy);
+    c->under_way = false;
+    drop_headers(c);
+}
+
 static bool finish_attempt(struct call *c, CURLcode code)
 {
     struct fanout_answer *a = &c->answer;
@@ -365,11 +413,10 @@ static bool finish_attempt(struct call *c, CURLcode code)
     long status = 0;
     curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-    drop_headers(c);
     a->status = (int)status;
 
     if (code == CURLE_OK && c->marked) {
-        a->result = FANOUT_ANSWERED;
+        a->result = c->streamed ? FANOUT_STREAMED : FANOUT_ANSWERED;
         return false;
     }
     bool again = false;
@@ -379,11 +426,11 @@ static bool finish_attempt(struct call *c, CURLcode code)
         again = c->request.repeatable;
     } else if (c->too_long) {
         a->result = FANOUT_TOO_LONG;
-        snprintf(a->detail, sizeof a->detail, "the answer is longer than %zu bytes", (size_t)FANOUT_MAX_ANSWER);
+        snprintf(a->detail, sizeof a->detail, "the answer needs more than %zu bytes of memory", (size_t)FANOUT_MAX_HELD);
     } else {
         bool unsent = request_bytes == 0 && c->sent == 0;
         a->result = unsent ? FANOUT_NOT_SENT : FANOUT_NO_ANSWER;
-        again = code != CURLE_OPERATION_TIMEDOUT && (unsent || c->request.repeatable);
+        again = code != CURLE_OPERATION_TIMEDOUT && (unsent || (c->request.repeatable && !c->streamed));
         /* A connection has less time than the whole call: only the second one's end is the deadline. */
         a->timed_out = code == CURLE_OPERATION_TIMEDOUT && now_us() + DEADLINE_SLACK_US >= c->request.deadline_us;
         if (a->timed_out)
@@ -396,64 +443,150 @@ static bool finish_attempt(struct call *c, CURLcode code)
     return again && c->attempts < 2;
 }
 
-/* Removes what has ended from the multi handle, repeats what may be repeated; returns how many calls ended for good. */
-static size_t reap(struct fanout *f)
+/* Ends an attempt, repeats it where it may be. */
+static void end_attempt(struct fanout *f, struct call *c, CURLcode code)
 {
-    size_t ended = 0;
-    int left = 0;
-    CURLMsg *m;
-    while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
-        if (m->msg != CURLMSG_DONE)
-            continue;
-        CURL *easy = m->easy_handle;
-        CURLcode code = m->data.result;
-        struct call *c = NULL;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
-        curl_multi_remove_handle(f->multi, easy);
-        leave_crowd(f, c, code != CURLE_OPERATION_TIMEDOUT, now_us() - c->attempt_us);
-        if (!finish_attempt(c, code) || !start_attempt(f, c)) {
-            c->answer.elapsed_us = now_us() - c->started_us;
-            ended++;
-        }
-    }
-    return ended;
+    remove_attempt(f, c);
+    leave_crowd(f, c, code != CURLE_OPERATION_TIMEDOUT, now_us() - c->attempt_us);
+    if (!finish_attempt(c, code) || !start_attempt(f, c))
+        c->answer.elapsed_us = now_us() - c->started_us;
 }
 
-/* libcurl itself failed (its memory ran out): every call that it has ends here. */
-static void give_up(struct fanout *f)
+/* Lets libcurl work on all that is under way, and sees what has ended. -1 when libcurl itself failed (its memory ran out):
+ * every call that it had has ended then. */
+static int perform(struct fanout *f)
 {
-    for (size_t i = f->run; i < f->count; i++) {
+    int running = 0, left = 0;
+    CURLMsg *m;
+    CURLMcode code = curl_multi_perform(f->multi, &running);
+    while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
+        CURLcode result = m->data.result;
+        struct call *c = NULL;
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+        end_attempt(f, c, result);
+    }
+    for (size_t i = 0; code != CURLM_OK && i < f->count; i++) {
         struct call *c = f->calls[i];
         if (!c->under_way)
             continue;
-        curl_multi_remove_handle(f->multi, c->easy);
-        drop_headers(c);
+        remove_attempt(f, c);
         leave_crowd(f, c, true, 0);
         fail_call(c, FANOUT_NO_ANSWER, "the HTTP client failed");
     }
+    return code == CURLM_OK ? 0 : -1;
+}
+
+/* Waits until a connection can be read or written, for POLL_MS at most, and not beyond the deadline. */
+static void wait_for_input(struct fanout *f, int64_t deadline_us)
+{
+    int64_t left_ms = (deadline_us - now_us()) / 1000 + 1;
+    (void)curl_multi_poll(f->multi, NULL, 0, left_ms < 1 ? 0 : left_ms < POLL_MS ? (int)left_ms : POLL_MS, NULL);
+}
+
+/* Is the call still without a result? A stream has one when it has begun; one that has not ends with its deadline. */
+static bool is_awaited(struct fanout *f, struct call *c)
+{
+    if (c->under_way && c->streamed) {
+        if (c->waited_for)
+            c->answer.elapsed_us = now_us() - c->started_us;
+        leave_crowd(f, c, true, 0);
+        c->answer.result = FANOUT_STREAMED;
+        c->answer.status = 200;
+        return false;
+    }
+    if (c->under_way && c->request.stream && now_us() >= c->request.deadline_us)
+        end_attempt(f, c, CURLE_OPERATION_TIMEDOUT);
+    return c->under_way;
+}
+
+/* How many of the calls since the last run have no result yet; *deadline_us becomes the first of their deadlines. */
+static size_t count_awaited(struct fanout *f, int64_t *deadline_us)
+{
+    size_t count = 0;
+    for (size_t i = f->run; i < f->count; i++) {
+        struct call *c = f->calls[i];
+        if (!is_awaited(f, c))
+            continue;
+        if (count++ == 0 || c->request.deadline_us < *deadline_us)
+            *deadline_us = c->request.deadline_us;
+    }
+    return count;
 }
 
 void fanout_run(struct fanout *f)
 {
-    size_t under_way = 0;
-    for (size_t i = f->run; i < f->count; i++)
-        under_way += start_attempt(f, f->calls[i]) ? 1 : 0;
-    while (under_way > 0) {
-        int running = 0;
-        CURLMcode code = curl_multi_perform(f->multi, &running);
-        under_way -= reap(f);
-        if (under_way > 0 && code == CURLM_OK)
-            code = curl_multi_poll(f->multi, NULL, 0, POLL_MS, NULL);
-        if (code != CURLM_OK) {
-            give_up(f);
-            break;
-        }
+    int64_t deadline_us = 0;
+    size_t ahead = FANOUT_AHEAD / (f->count > 0 ? f->count : 1);
+    ahead = ahead < FANOUT_MIN_AHEAD ? FANOUT_MIN_AHEAD : ahead > FANOUT_MAX_AHEAD ? FANOUT_MAX_AHEAD : ahead;
+    for (size_t i = f->run; i < f->count; i++) {
+        f->calls[i]->ahead = ahead;
+        (void)start_attempt(f, f->calls[i]);
     }
+    while (perform(f) == 0 && count_awaited(f, &deadline_us) > 0)
+        wait_for_input(f, deadline_us);
     for (; f->run < f->count; f->run++) {
         struct call *c = f->calls[f->run];
+        if (c->answer.result == FANOUT_STREAMED)
+            continue;
         if (c->answer.result != FANOUT_ANSWERED)
-            buf_reset(&c->body);
+            drop_body(c);
         c->answer.body = buf_text(&c->body);
         c->answer.len = c->body.len;
     }
+}
+
+/* Lets a paused stream go on until it has more bytes than `rest`. */
+static void resume(struct call *c, size_t rest)
+{
+    size_t ahead = FANOUT_MIN_AHEAD;
+    if (c->ahead < rest + ahead)
+        c->ahead = rest + ahead; /* one line is longer than all that is read ahead */
+    if (c->paused) {
+        c->paused = false;
+        curl_easy_pause(c->easy, CURLPAUSE_CONT);
+    }
+}
+
+int fanout_pull(struct fanout *f, size_t i, size_t used, int64_t deadline_us, const char **data, size_t *len)
+{
+    struct call *c = f->calls[i];
+    buf_remove(&c->body, used);
+    f->held -= used;
+    size_t rest = c->given - used;
+    while (c->body.len == rest && c->under_way) {
+        if (now_us() >= deadline_us) {
+            c->request.deadline_us = deadline_us; /* this one has passed */
+            end_attempt(f, c, CURLE_OPERATION_TIMEDOUT);
+            break;
+        }
+        resume(c, rest);
+        if (perform(f) == 0 && c->body.len == rest && c->under_way)
+            wait_for_input(f, deadline_us);
+    }
+    /* Nothing moves what is given here while another stream is pulled: there is room for all that may arrive meanwhile. */
+    if (c->under_way)
+        (void)buf_reserve(&c->body, c->ahead + CURL_MAX_WRITE_SIZE - c->body.len);
+    *data = buf_text(&c->body);
+    *len = c->given = c->body.len;
+    return c->body.len > rest ? 1 : c->answer.result == FANOUT_STREAMED ? 0 : -1;
+}
+
+void fanout_reset(struct fanout *f)
+{
+    bool unended = false;
+    for (size_t i = 0; i < f->count; i++)
+        unended = unended || f->calls[i]->under_way;
+    if (unended)
+        (void)perform(f); /* the end of an answer may be there already: its connection can be kept */
+    for (size_t i = 0; i < f->count; i++) {
+        struct call *c = f->calls[i];
+        if (c->under_way)
+            remove_attempt(f, c);
+        leave_crowd(f, c, true, 0);
+        drop_body(c);
+    }
+    f->count = 0;
+    f->run = 0;
 }

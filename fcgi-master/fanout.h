@@ -5,6 +5,10 @@
  * are kept between calls.
  *
  *     fanout_reset  →  fanout_add … fanout_add  →  fanout_run  →  fanout_answer …      (and again)
+ *                                                                 └─ of a streamed answer: fanout_pull … fanout_pull
+ *
+ * A streamed answer (NDJSON, where the call asked for it) is read as it is pulled. What arrived and was not pulled yet is
+ * bounded: beyond that libcurl does not read from the connection, and the worker waits. One pull drives all streams.
  */
 #ifndef SHARDGATE_FANOUT_H
 #define SHARDGATE_FANOUT_H
@@ -17,7 +21,10 @@
 #include <stdint.h>
 
 #define FANOUT_MAX_CALLS  CLUSTER_MAX_WORKERS /* between two resets */
-#define FANOUT_MAX_ANSWER ((size_t)256 << 20) /* bytes of one worker's answer */
+#define FANOUT_MAX_HELD   ((size_t)256 << 20) /* bytes of answers that one request holds in memory, all workers together */
+#define FANOUT_AHEAD      ((size_t)4 << 20)   /* bytes that all streams together read ahead of their reader … */
+#define FANOUT_MIN_AHEAD  ((size_t)16 << 10)  /* … and the least … */
+#define FANOUT_MAX_AHEAD  ((size_t)256 << 10) /* … and the most for one of them */
 #define FANOUT_CONNECT_MS 1000                /* for a connection, within the deadline */
 #define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd keeps it for longer */
 #define FANOUT_MARGIN_MS  100 /* at most, and an eighth of the time: what the worker is told less */
@@ -27,9 +34,10 @@
 enum fanout_result {
     FANOUT_NOT_SENT,       /* no byte of the request left: it had no effect */
     FANOUT_NO_ANSWER,      /* it was sent, in part at least, and no whole answer came */
-    FANOUT_TOO_LONG,       /* the answer has more than FANOUT_MAX_ANSWER bytes */
+    FANOUT_TOO_LONG,       /* it would have needed more than FANOUT_MAX_HELD bytes of memory */
     FANOUT_FOREIGN_ANSWER, /* an answer came, but not from the worker: its X-Shardgate header is missing or another's */
-    FANOUT_ANSWERED
+    FANOUT_ANSWERED,
+    FANOUT_STREAMED        /* a 200 whose lines are to be pulled; some have arrived */
 };
 
 struct fanout_request {
@@ -42,6 +50,7 @@ struct fanout_request {
     const char *schema_tag; /* X-Shard-Schema, NULL for none */
     int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says less, so that the worker's own verdict arrives */
     bool repeatable;        /* a read, which may run twice */
+    bool stream;            /* asks for NDJSON; another answer is taken, too, and is whole */
 };
 
 struct fanout_answer {
@@ -50,9 +59,9 @@ struct fanout_answer {
     bool timed_out;    /* the deadline passed; with FANOUT_NOT_SENT and FANOUT_NO_ANSWER */
     int status;        /* of an answer, else 0 */
     int retry_after_s; /* the header's seconds, 0 without it */
-    const char *body;  /* never NULL; lives until the next reset */
+    const char *body;  /* never NULL; lives until the next reset; "" of a streamed answer */
     size_t len;
-    int64_t elapsed_us;             /* repetitions included */
+    int64_t elapsed_us;             /* repetitions included; of a streamed answer until it began */
     char detail[FANOUT_MAX_DETAIL]; /* what went wrong, naming no path; "" with FANOUT_ANSWERED */
 };
 
@@ -75,17 +84,24 @@ void fanout_global_clear(void);
 struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct fanout_load *load);
 void fanout_free(struct fanout *f);
 
-/* Forgets all calls and their answers; the connections stay. */
+/* Forgets all calls and their answers. The connections stay, but those of streams that have not ended: they are closed,
+ * and the workers stop. */
 void fanout_reset(struct fanout *f);
 
 /* Adds a call to the next run. 0, or -1 when memory ran out or there are FANOUT_MAX_CALLS. */
 int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq) __attribute__((warn_unused_result));
 
-/* Makes all calls added since the last run, at once, and returns when each has its result. */
+/* Makes all calls added since the last run, at once, and returns when each has its result. The deadline holds until then. */
 void fanout_run(struct fanout *f);
 
 /* The calls since the last reset, in the order of fanout_add; those that were run. */
 size_t fanout_count(const struct fanout *f);
 const struct fanout_answer *fanout_answer(const struct fanout *f, size_t i);
+
+/* Reads on in streamed answer `i`. Gives back the first `used` bytes of what the last pull gave (0 at first), and waits, no
+ * longer than until `deadline_us`, for more behind the rest. 1 with all that is unread, the rest first; it lives until the
+ * next call for `i`. 0 when the answer ended in order; -1 when it did not, and `result` and the detail say why. */
+int fanout_pull(struct fanout *f, size_t i, size_t used, int64_t deadline_us, const char **data, size_t *len)
+    __attribute__((warn_unused_result));
 
 #endif

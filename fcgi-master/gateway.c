@@ -5,11 +5,10 @@
 #include "common/query.h"
 #include "fcgi-master/cursor.h"
 #include "fcgi-master/exchange.h"
-#include "fcgi-master/gather.h"
 #include "fcgi-master/ingest.h"
 #include "fcgi-master/plan.h"
-#include "fcgi-master/reduce.h"
 #include "fcgi-master/router.h"
+#include "fcgi-master/select.h"
 #include "fcgi-master/spread.h"
 
 #include <stdint.h>
@@ -48,7 +47,7 @@ struct operation {
     const char *const *members;                       /* that the body may have */
     int (*read)(struct statement *s, struct err *e);  /* its members into s */
     int (*route)(struct statement *s, struct err *e); /* s->table to s->shards; may run twice */
-    int (*answer)(struct statement *s, struct buf *out, struct err *e); /* the parts to one answer */
+    int (*answer)(struct statement *s, struct buf *out, struct err *e); /* the parts to one answer; NULL: rows that stream */
 };
 
 /* Reading the body */
@@ -281,31 +280,6 @@ static int answer_insert(struct statement *s, struct buf *out, struct err *e)
     return 0;
 }
 
-static int answer_select(struct statement *s, struct buf *out, struct err *e)
-{
-    const struct cluster *c = s->x.master->cluster;
-    struct gather_end end = {0};
-    struct buf next;
-    size_t rows = 0;
-    if (s->plan.kind == PLAN_PLAIN)
-        return answer_parts(s, out, e);
-    cursor_init(&end.last);
-    buf_init(&next, CURSOR_MAX_TOKEN);
-    merge_select_begin(out);
-    /* what one shard sends is passed on, whatever its length */
-    int rc = s->plan.kind == PLAN_MERGE
-                 ? gather_rows(&s->plan, s->x.parts, s->x.part_count, s->x.part_count == 1 ? SIZE_MAX : c->max_rows, out, &rows, &end, e)
-                 : reduce_rows(&s->plan, s->x.parts, s->x.part_count, c->max_groups, out, &rows, e);
-    if (s->query.distinct)
-        end.last.shard = c->worker_count; /* rows like the last are on no shard: they were left out */
-    if (rc == 0 && end.more && end.last.values.len > 0)
-        rc = cursor_write(&s->seal, &end.last, &next, e);
-    merge_select_end(s->x.parts, s->x.part_count, rows, buf_text(&next), out);
-    buf_clear(&next);
-    cursor_clear(&end.last);
-    return rc;
-}
-
 /* Why just these shards are asked. */
 static void append_reason(const struct statement *s, struct buf *out)
 {
@@ -343,7 +317,7 @@ enum { INSERT, SELECT, UPDATE, DELETE, COUNT, EXPLAIN };
 
 static const struct operation operations[] = {
     [INSERT] = {"/insert", MERGE_WRITE, true, insert_members, read_insert, route_insert, answer_insert},
-    [SELECT] = {"/select", MERGE_SELECT, false, select_members, read_select, route_select, answer_select},
+    [SELECT] = {"/select", MERGE_SELECT, false, select_members, read_select, route_select, NULL},
     [UPDATE] = {"/update", MERGE_WRITE, true, update_members, read_update, route_update, answer_parts},
     [DELETE] = {"/delete", MERGE_WRITE, true, delete_members, read_delete, route_delete, answer_parts},
     [COUNT] = {"/map-reduce-count", MERGE_COUNT, false, count_members, read_condition, route_count, answer_parts},
@@ -387,6 +361,7 @@ static void ask_shards(struct statement *s)
     const struct exchange_question q = {
         .path = s->operation->path,
         .kind = s->operation->kind,
+        .stream = s->operation->answer == NULL,
         .write = s->operation->write,
         .schema_tag = s->table->tag,
         .deadline_us = s->x.deadline_us,
@@ -456,6 +431,8 @@ static bool is_good_enough(const struct statement *s)
 static int answer(struct statement *s)
 {
     struct buf out;
+    if (s->operation->answer == NULL)
+        return select_answer(&s->x, &s->plan, &s->query, &s->seal);
     buf_init(&out, EXCHANGE_MAX_ANSWER);
     int rc = s->operation->answer(s, &out, &s->x.err);
     if (rc == 0)

@@ -2,16 +2,14 @@
 
 #include "fcgi-master/cell.h"
 #include "fcgi-master/keyset.h"
-#include "fcgi-master/rowscan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* The rows of one shard, and the one that is next. */
 struct stream {
-    const struct merge_part *part;
+    struct rowstream *rows;
     size_t number; /* ties go in the order of the shards */
-    struct rowscan scan;
     struct json_slice row;
     struct json_slice *values; /* p->width of them */
     struct cell *keys;         /* one for each element of order_by */
@@ -30,14 +28,20 @@ struct gather {
     size_t heap_count;
     size_t taken; /* rows of shards so far */
     size_t max_rows;
+    const struct sqltype *key_types[QUERY_MAX_PART_ORDER];
     struct arena seen_memory;
     struct keyset seen; /* of distinct */
     struct err *e;
 };
 
-static int bad_rows(const struct gather *g, const struct stream *s)
+static int no_memory(struct gather *g)
 {
-    return err_set(g->e, ERR_BAD_WORKER_ANSWER, "worker %s: its rows are not what it was asked for", s->part->worker);
+    return err_set(g->e, ERR_INTERNAL, "the rows need too much memory");
+}
+
+static int bad_rows(struct stream *s)
+{
+    return err_set(&s->rows->part->err, ERR_BAD_WORKER_ANSWER, "its rows are not what it was asked for");
 }
 
 /* In the query's order. */
@@ -51,15 +55,22 @@ static int compare_keys(const struct gather *g, const struct cell *a, const stru
     return 0;
 }
 
-/* The keys become those of the row before. */
-static void keep_keys(struct stream *s)
+/* The keys become those of the row before, whose text is about to go. */
+static int keep_keys(struct gather *g, struct stream *s)
 {
     struct cell *keys = s->keys;
     struct arena memory = s->memory;
+    for (size_t i = 0; i < g->p->q->order_count; i++) {
+        if (keys[i].text != NULL && (keys[i].text = arena_copy(&memory, keys[i].text, keys[i].len)) == NULL) {
+            s->memory = memory;
+            return no_memory(g);
+        }
+    }
     s->keys = s->before;
     s->memory = s->before_memory;
     s->before = keys;
     s->before_memory = memory;
+    return 0;
 }
 
 static void count_repeats(const struct gather *g, struct stream *s)
@@ -68,24 +79,25 @@ static void count_repeats(const struct gather *g, struct stream *s)
     s->repeats = s->alike ? s->repeats + 1 : 1;
 }
 
-/* Moves to the next row: 1, 0 at the end, -1 with the error. */
+/* Moves to the next row: 1, 0 at the end, -1 with an error. */
 static int advance(struct gather *g, struct stream *s)
 {
     const struct plan *p = g->p;
-    int more = rowscan_next(&s->scan, &s->row, s->values, p->width);
+    if (s->before != NULL && keep_keys(g, s) != 0)
+        return -1;
+    int more = rowstream_next(s->rows, &s->row);
     if (more <= 0)
-        return more < 0 ? bad_rows(g, s) : 0;
+        return more;
+    if (rowscan_members(s->row, s->values, p->width) != 0)
+        return bad_rows(s);
     if (g->taken++ == g->max_rows)
         return err_set(g->e, ERR_BAD_FIELD,
                        "limits.max_rows: the shards have more than %zu rows to merge; narrow the condition or give a smaller limit",
                        g->max_rows);
-    if (s->before != NULL)
-        keep_keys(s);
     arena_clear(&s->memory);
     for (size_t i = 0; i < p->q->order_count; i++) {
-        const struct sqltype *type = query_term_column(p->q, &p->columns, p->q->order[i].term).type;
-        if (cell_read(type, s->values[p->order_members[i]], &s->memory, &s->keys[i]) != 0)
-            return bad_rows(g, s);
+        if (cell_read(g->key_types[i], s->values[p->order_members[i]], &s->memory, &s->keys[i]) != 0)
+            return bad_rows(s);
     }
     if (s->before != NULL)
         count_repeats(g, s);
@@ -96,16 +108,16 @@ static int advance(struct gather *g, struct stream *s)
 static int start(struct gather *g, struct stream *s)
 {
     const struct cursor *from = g->p->from;
-    size_t count = g->p->q->order_count, had = from != NULL && from->shard == s->part->shard ? from->repeats : 0;
+    size_t count = g->p->q->order_count, had = from != NULL && from->shard == s->rows->part->shard ? from->repeats : 0;
     if (s->before == NULL || had == 0)
         return advance(g, s);
     const struct json_slice array = {.text = from->values.data, .len = from->values.len};
     struct json_slice *values = calloc(count, sizeof *values);
     if (values == NULL)
-        return err_set(g->e, ERR_INTERNAL, "out of memory");
+        return no_memory(g);
     int more = rowscan_array(array, values, count);
     for (size_t i = 0; i < count && more == 0; i++)
-        more = cell_read(query_term_column(g->p->q, &g->p->columns, g->p->q->order[i].term).type, values[i], &s->memory, &s->keys[i]);
+        more = cell_read(g->key_types[i], values[i], &s->memory, &s->keys[i]);
     free(values);
     if (more != 0)
         return err_set(g->e, ERR_INTERNAL, "a sealed cursor does not fit its query");
@@ -139,19 +151,18 @@ static void sift_down(struct gather *g, size_t at)
     }
 }
 
-static int open_streams(struct gather *g, const struct merge_part *parts, size_t count)
+static int open_streams(struct gather *g, struct rowstream *streams, size_t count)
 {
     g->streams = calloc(count + 1, sizeof *g->streams);
     g->heap = calloc(count + 1, sizeof *g->heap);
     if (g->streams == NULL || g->heap == NULL)
-        return err_set(g->e, ERR_INTERNAL, "out of memory");
+        return no_memory(g);
+    for (size_t i = 0; i < g->p->q->order_count; i++)
+        g->key_types[i] = query_term_column(g->p->q, &g->p->columns, g->p->q->order[i].term).type;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].err.code != ERR_NONE)
-            continue;
         struct stream *s = &g->streams[g->stream_count++];
-        s->part = &parts[i];
+        s->rows = &streams[i];
         s->number = i;
-        rowscan_init(&s->scan, parts[i].rows);
         arena_init(&s->memory, GATHER_MAX_MEMORY);
         s->values = calloc(g->p->width, sizeof *s->values);
         s->keys = calloc(g->p->q->order_count + 1, sizeof *s->keys);
@@ -159,9 +170,9 @@ static int open_streams(struct gather *g, const struct merge_part *parts, size_t
         if (plan_has_repeats(g->p))
             s->before = calloc(g->p->q->order_count + 1, sizeof *s->before);
         if (s->values == NULL || s->keys == NULL || (plan_has_repeats(g->p) && s->before == NULL))
-            return err_set(g->e, ERR_INTERNAL, "out of memory");
+            return no_memory(g);
         int more = start(g, s);
-        if (more < 0)
+        if (more < 0 && !(g->p->q->allow_partial && rowstream_is_lost(s->rows)))
             return -1;
         if (more > 0)
             g->heap[g->heap_count++] = s;
@@ -171,8 +182,8 @@ static int open_streams(struct gather *g, const struct merge_part *parts, size_t
     return 0;
 }
 
-/* Is the row of a distinct query new? 1, 0, or -1 with the error. */
-static int is_new(struct gather *g, const struct stream *s)
+/* Is the row of a distinct query new? 1, 0, or -1 with an error. */
+static int is_new(struct gather *g, struct stream *s)
 {
     const struct plan *p = g->p;
     struct arena memory;
@@ -185,36 +196,47 @@ static int is_new(struct gather *g, const struct stream *s)
         struct cell c;
         size_t column = p->q->outputs[i].index;
         if (cell_read(&p->table->columns[column].type, s->values[i], &memory, &c) != 0) {
-            bad_rows(g, s);
+            bad_rows(s);
             goto out;
         }
         cell_append_key(&c, plan_collation(p, column), &key);
     }
     enum keyset_result added = buf_status(&key) != 0 ? KEYSET_NO_MEMORY : keyset_add(&g->seen, key.data, key.len, &index);
-    rc = added == KEYSET_NEW ? 1 : added == KEYSET_OLD ? 0 : err_set(g->e, ERR_INTERNAL, "out of memory");
+    rc = added == KEYSET_NEW ? 1 : added == KEYSET_OLD ? 0 : no_memory(g);
 out:
     buf_clear(&key);
     arena_clear(&memory);
     return rc;
 }
 
-/* The row without the columns that only its order needed: they stand last. */
-static void append_row(const struct gather *g, const struct stream *s, struct buf *out)
+/* Passes on the row without the columns that only its order needed: they stand last. */
+static int pass_row(const struct gather *g, const struct stream *s, struct rowsink *sink)
 {
     size_t shown = g->p->q->output_count;
-    if (shown == g->p->width) {
-        buf_append(out, s->row.text, s->row.len);
-        return;
-    }
+    if (shown == g->p->width)
+        return rowsink_begin(sink, s->row.text, s->row.len);
     const struct json_slice *last = &s->values[shown - 1];
-    buf_append(out, s->row.text, (size_t)(last->text + last->len - s->row.text));
-    buf_append_char(out, '}');
+    if (rowsink_begin(sink, s->row.text, (size_t)(last->text + last->len - s->row.text)) != 0)
+        return -1;
+    return rowsink_write(sink, "}", 1);
+}
+
+/* Moves the first stream to its next row, and the heap with it. */
+static int advance_first(struct gather *g)
+{
+    int more = advance(g, g->heap[0]);
+    if (more < 0)
+        return -1;
+    if (more == 0)
+        g->heap[0] = g->heap[--g->heap_count];
+    sift_down(g, 0);
+    return 0;
 }
 
 /* Keeps what the row has in the columns of the order. */
 static void keep_last(const struct gather *g, const struct stream *s, struct cursor *last)
 {
-    last->shard = s->part->shard;
+    last->shard = s->rows->part->shard;
     last->repeats = s->repeats;
     for (size_t i = 0; i < g->p->q->order_count; i++) {
         const struct json_slice *value = &s->values[g->p->order_members[i]];
@@ -224,11 +246,10 @@ static void keep_last(const struct gather *g, const struct stream *s, struct cur
     buf_append_char(&last->values, ']');
 }
 
-static int merge_rows(struct gather *g, struct buf *out, size_t *rows, struct gather_end *end)
+static int merge_rows(struct gather *g, struct rowsink *sink, struct gather_end *end)
 {
     const struct query *q = g->p->q;
     size_t needed = plan_rows_needed(q), passed = 0;
-    *rows = 0;
     while (g->heap_count > 0 && (passed < needed || g->p->paged)) {
         struct stream *s = g->heap[0];
         int fresh = q->distinct ? is_new(g, s) : 1;
@@ -236,32 +257,28 @@ static int merge_rows(struct gather *g, struct buf *out, size_t *rows, struct ga
             return -1;
         if (fresh > 0 && passed == needed) {
             end->more = true;
-            break;
+            return 0;
         }
-        if (fresh > 0 && passed++ >= (size_t)q->offset) {
-            if ((*rows)++ > 0)
-                buf_append_char(out, ',');
-            append_row(g, s, out);
-            if (g->p->paged && passed == needed)
-                keep_last(g, s, &end->last);
-        }
-        int more = advance(g, s);
-        if (more < 0)
+        if (fresh > 0 && passed++ >= (size_t)q->offset && pass_row(g, s, sink) != 0)
             return -1;
-        if (more == 0)
-            g->heap[0] = g->heap[--g->heap_count];
-        sift_down(g, 0);
+        if (fresh > 0 && passed == needed) {
+            if (!g->p->paged)
+                return 0;
+            keep_last(g, s, &end->last);
+        }
+        if (advance_first(g) != 0)
+            return -1;
     }
-    return buf_status(out) == 0 ? 0 : err_set(g->e, ERR_INTERNAL, "the answer is too long, or memory ran out");
+    return 0;
 }
 
-int gather_rows(const struct plan *p, const struct merge_part *parts, size_t count, size_t max_rows, struct buf *out,
-                size_t *rows, struct gather_end *end, struct err *e)
+int gather_merge(const struct plan *p, struct rowstream *streams, size_t count, size_t max_rows, struct rowsink *sink,
+                 struct gather_end *end, struct err *e)
 {
     struct gather g = {.p = p, .max_rows = max_rows, .e = e};
     arena_init(&g.seen_memory, GATHER_MAX_MEMORY);
     keyset_init(&g.seen, &g.seen_memory, max_rows);
-    int rc = open_streams(&g, parts, count) == 0 && merge_rows(&g, out, rows, end) == 0 ? 0 : -1;
+    int rc = open_streams(&g, streams, count) == 0 && merge_rows(&g, sink, end) == 0 ? 0 : -1;
     for (size_t i = 0; i < g.stream_count; i++) {
         free(g.streams[i].values);
         free(g.streams[i].keys);
@@ -274,4 +291,19 @@ int gather_rows(const struct plan *p, const struct merge_part *parts, size_t cou
     keyset_clear(&g.seen);
     arena_clear(&g.seen_memory);
     return rc;
+}
+
+int gather_join(struct rowstream *streams, size_t count, bool allow_partial, struct rowsink *sink)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct json_slice row;
+        int more;
+        while ((more = rowstream_next(&streams[i], &row)) > 0) {
+            if (rowsink_begin(sink, row.text, row.len) != 0)
+                return -1;
+        }
+        if (more < 0 && !(allow_partial && rowstream_is_lost(&streams[i])))
+            return -1;
+    }
+    return 0;
 }

@@ -1,16 +1,20 @@
-/* Rows of several shards become one answer's: a merge of sorted streams, without doubles where the query says distinct, cut
- * by offset and limit. The rows themselves are passed on as the workers wrote them.
+/* Rows of several shards become one answer's: joined, or merged as sorted streams, without doubles where the query says
+ * distinct, cut by offset and limit. Each stream is read as far as it is needed, and no row is kept longer than it takes to
+ * find its place; the rows themselves are passed on as the workers wrote them.
  *
- * Carries out a PLAN_MERGE (plan.h); knows nothing about HTTP or SQL.
+ * Carries out PLAN_PLAIN and PLAN_MERGE (plan.h); knows nothing about HTTP or SQL.
+ *
+ * Both functions end in one of four ways: 0; -1 with `e` set; -1 with sink->gone; -1 with neither, and the part of a
+ * stream has an error. With `allow_partial` a stream that is lost before its first row is left out, and its part keeps the error.
  */
 #ifndef SHARDGATE_GATHER_H
 #define SHARDGATE_GATHER_H
 
-#include "common/buf.h"
 #include "common/err.h"
 #include "fcgi-master/cursor.h"
-#include "fcgi-master/merge.h"
 #include "fcgi-master/plan.h"
+#include "fcgi-master/rowsink.h"
+#include "fcgi-master/rowstream.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,10 +27,13 @@ struct gather_end {
     struct cursor last; /* then its last row, if it has one */
 };
 
-/* Appends the merged rows, separated by commas, to `out`. Parts with an error are passed over. At most `max_rows` rows of
- * shards are looked at: more is ERR_BAD_FIELD, which names the setting. ERR_BAD_WORKER_ANSWER for rows that are not what
- * was asked for. *end, whose cursor the caller has initialised, tells of a paged plan whether rows follow. */
-int gather_rows(const struct plan *p, const struct merge_part *parts, size_t count, size_t max_rows, struct buf *out,
-                size_t *rows, struct gather_end *end, struct err *e) __attribute__((warn_unused_result));
+/* Passes all rows on, stream after stream. */
+int gather_join(struct rowstream *streams, size_t count, bool allow_partial, struct rowsink *sink)
+    __attribute__((warn_unused_result));
+
+/* Passes the merged rows on. At most `max_rows` rows of shards are looked at: more is ERR_BAD_FIELD, which names the
+ * setting. *end, whose cursor the caller has initialised, tells of a paged plan whether rows follow. */
+int gather_merge(const struct plan *p, struct rowstream *streams, size_t count, size_t max_rows, struct rowsink *sink,
+                 struct gather_end *end, struct err *e) __attribute__((warn_unused_result));
 
 #endif

@@ -13,6 +13,7 @@ static const struct shape {
     bool complete;      /* "complete":true stands before the list */
 } shapes[] = {
     [MERGE_SELECT] = {"rows", "count", "shards", .complete = true},
+    [MERGE_LINES] = {NULL, "count", "shards", .complete = true},
     [MERGE_WRITE] = {NULL, "rows_affected", "shards", .complete = false},
     [MERGE_COUNT] = {NULL, "total", "map", .complete = true},
     [MERGE_SCHEMA] = {NULL, NULL, "shards", .complete = false},
@@ -79,6 +80,18 @@ void merge_read_problem(int status, const char *text, size_t len, int retry_afte
         out->retry_after_s = retry_after_s;
 out:
     json_free(body);
+}
+
+void merge_read_failure(const char *text, size_t len, struct err *out)
+{
+    struct json_object *body = NULL;
+    struct err ignored = ERR_INIT;
+    int status = 0;
+    if (json_read(text, len, &body, &ignored) == 0) {
+        status = number_member(body, "status");
+        json_free(body);
+    }
+    merge_read_problem(status, text, len, 0, false, out);
 }
 
 /* The unsigned number that a slice is; false for any other. */
@@ -164,7 +177,8 @@ void merge_accept(struct merge_part *p, enum merge_kind kind)
     p->list = found[1];
     p->number = found[2];
     p->rows = found[3];
-    if (found[0].len != 4 || memcmp(found[0].text, "\"ok\"", 4) != 0)
+    bool ok = found[0].len == 4 && memcmp(found[0].text, "\"ok\"", 4) == 0;
+    if (!ok && kind != MERGE_LINES)
         bad_worker_answer(&p->err, write, "its answer lacks \"status\":\"ok\"");
     else if (!read_own_shard(p, &outcome))
         bad_worker_answer(&p->err, write, "its answer does not name the shard");
@@ -260,14 +274,17 @@ static const char *schema_outcome(const struct merge_part *p)
 /* What became of one shard, as an element of the problem's "shards". */
 static void append_shard(const struct merge_part *p, enum merge_kind kind, struct buf *out)
 {
-    if (p->err.code == ERR_NONE && (kind == MERGE_SELECT || kind == MERGE_WRITE || kind == MERGE_EXPLAIN)) {
+    bool own_words = kind == MERGE_SELECT || kind == MERGE_WRITE || kind == MERGE_EXPLAIN;
+    if (p->err.code == ERR_NONE && own_words && p->list.len > 0) {
         bool first = true;
-        append_slice(out, elements(&p->list), &first); /* the worker's own words */
+        append_slice(out, elements(&p->list), &first);
         return;
     }
     open_shard(p, out);
     if (p->err.code == ERR_NONE) {
         buf_printf(out, ",\"outcome\":\"%s\"", kind == MERGE_SCHEMA ? schema_outcome(p) : "ok");
+        if (kind == MERGE_SELECT)
+            buf_printf(out, ",\"rows\":%" PRIu64, p->taken);
         append_detail(p->note, out);
     } else {
         buf_printf(out, ",\"outcome\":\"%s\",\"code\":\"%s\"", err_outcome_name(p->err.outcome), err_name(p->err.code));
@@ -290,14 +307,9 @@ static void append_shards(struct buf *out, const struct merge_part *parts, size_
     buf_append_char(out, ']');
 }
 
-void merge_select_begin(struct buf *out)
+void merge_select_end(const struct merge_part *parts, size_t count, uint64_t rows, const char *next, struct buf *out)
 {
-    buf_append_text(out, "{\"status\":\"ok\",\"rows\":[");
-}
-
-void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, const char *next, struct buf *out)
-{
-    buf_printf(out, "],\"count\":%zu,\"complete\":%s", rows, merge_failed(parts, count) ? "false" : "true");
+    buf_printf(out, "],\"count\":%" PRIu64 ",\"complete\":%s", rows, merge_failed(parts, count) ? "false" : "true");
     append_shards(out, parts, count, "shards", MERGE_SELECT);
     if (next[0] != '\0')
         buf_printf(out, ",\"next\":\"%s\"", next);
@@ -313,26 +325,18 @@ void merge_explain(const struct merge_part *parts, size_t count, const char *rea
     buf_printf(out, ",\"merge\":%s}", steps);
 }
 
+uint64_t merge_count(const struct merge_part *p)
+{
+    uint64_t n = 0;
+    return read_number(&p->number, &n) ? n : 0;
+}
+
 static uint64_t sum_numbers(const struct merge_part *parts, size_t count)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t n = 0;
-        if (read_number(&parts[i].number, &n))
-            sum += n;
-    }
+    for (size_t i = 0; i < count; i++)
+        sum += merge_count(&parts[i]);
     return sum;
-}
-
-static void answer_select(const struct merge_part *parts, size_t count, struct buf *out)
-{
-    bool first = true;
-    merge_select_begin(out);
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].err.code == ERR_NONE)
-            append_slice(out, elements(&parts[i].rows), &first);
-    }
-    merge_select_end(parts, count, (size_t)sum_numbers(parts, count), "", out);
 }
 
 void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out)
@@ -340,10 +344,6 @@ void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind 
     const struct shape *shape = &shapes[kind];
     if (count == 1 && parts[0].err.code == ERR_NONE) {
         buf_append(out, parts[0].text, parts[0].len);
-        return;
-    }
-    if (kind == MERGE_SELECT) {
-        answer_select(parts, count, out);
         return;
     }
     bool first = true;

@@ -18,6 +18,7 @@
 
 enum merge_kind {
     MERGE_SELECT, /* rows, count, shards */
+    MERGE_LINES,  /* the same without its rows: what ends an answer in lines (rowstream.h) */
     MERGE_WRITE,  /* rows_affected, shards */
     MERGE_COUNT,  /* total, map */
     MERGE_SCHEMA, /* shards; the answer is written by merge_schema */
@@ -29,12 +30,13 @@ struct merge_part {
     const char *worker;   /* borrowed, as all text here */
     const char *database; /* of what changes something: the logical database, for "database"; "" for reads */
     const char *suffix;   /* what the worker adds to it */
-    const char *text;     /* the raw answer of a 200, NULL otherwise */
+    const char *text;     /* the raw answer of a 200, of lines the object that ends them; NULL otherwise */
     size_t len;
     struct err err;           /* ERR_NONE: `text` is there */
     enum err_outcome applied; /* of a good part: what merge_problem counts it as; merge_accept sets it */
     bool unchanged;           /* MERGE_SCHEMA: nothing had to be done there */
     const char *note;         /* MERGE_SCHEMA: what happened to it afterwards ("undone"), or NULL */
+    uint64_t taken;           /* MERGE_SELECT: rows that were read of it, for an answer that was not read to its end */
     struct json_slice rows;   /* in `text`, of merge_accept */
     struct json_slice number;
     struct json_slice list;
@@ -44,17 +46,23 @@ struct merge_part {
  * ERR_BAD_WORKER_ANSWER, of unknown outcome where `write` is set. `retry_after_s` is the header's. */
 void merge_read_problem(int status, const char *text, size_t len, int retry_after_s, bool write, struct err *out);
 
+/* The same of the problem document in a line that ends rows. */
+void merge_read_failure(const char *text, size_t len, struct err *out);
+
 /* Checks a part's answer: strict JSON with this kind's members. One that is not becomes the part's error. */
 void merge_accept(struct merge_part *p, enum merge_kind kind);
 
+/* The number in an accepted part's answer: of its rows, or what they count. */
+uint64_t merge_count(const struct merge_part *p);
+
 /* Writes the one answer out of `count` parts without errors (none is allowed, and gives an empty answer). With one part
- * that is its own answer, unchanged. Of MERGE_SELECT parts may have errors: then the answer is not complete. */
+ * that is its own answer, unchanged. Not for MERGE_SELECT of several. */
 void merge_answer(const struct merge_part *parts, size_t count, enum merge_kind kind, struct buf *out);
 
-/* Writes a select's answer around rows that the caller appends in between. `next` is the cursor of the last row; "" for
- * none. */
-void merge_select_begin(struct buf *out);
-void merge_select_end(const struct merge_part *parts, size_t count, size_t rows, const char *next, struct buf *out);
+/* What stands before a select's rows, and what behind them; where parts have errors the answer is not complete. `next` is
+ * the cursor of the last row; "" for none. */
+#define MERGE_SELECT_BEGIN "{\"status\":\"ok\",\"rows\":["
+void merge_select_end(const struct merge_part *parts, size_t count, uint64_t rows, const char *next, struct buf *out);
 
 /* Writes {"status":"ok","routing":{"reason":…},"shards":[…],"merge":STEPS}; `steps` is raw JSON. */
 void merge_explain(const struct merge_part *parts, size_t count, const char *reason, const char *steps, struct buf *out);

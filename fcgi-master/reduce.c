@@ -5,7 +5,6 @@
 #include "fcgi-master/cell.h"
 #include "fcgi-master/having.h"
 #include "fcgi-master/keyset.h"
-#include "fcgi-master/rowscan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 /* A value and the JSON that it is answered as. */
 struct result {
     struct cell cell;
-    struct json_slice raw; /* in a shard's answer or the arena */
+    struct json_slice raw; /* in the row that is read, or the arena */
 };
 
 /* What is known so far of one aggregate of one group. */
@@ -35,6 +34,7 @@ struct reduce {
     const struct plan *p;
     const struct query *q;
     struct arena memory;
+    struct arena row_memory; /* of the row that is read */
     struct keyset keys;     /* of the groups; a key's number is the group's */
     struct keyset distinct; /* group, aggregate, value */
     struct group *groups;
@@ -49,9 +49,9 @@ static int no_memory(struct reduce *r)
     return err_set(r->e, ERR_INTERNAL, "the answer needs too much memory");
 }
 
-static int bad_rows(struct reduce *r, const struct merge_part *part)
+static int bad_rows(struct merge_part *part)
 {
-    return err_set(r->e, ERR_BAD_WORKER_ANSWER, "worker %s: its groups are not what it was asked for", part->worker);
+    return err_set(&part->err, ERR_BAD_WORKER_ANSWER, "its groups are not what it was asked for");
 }
 
 static int too_many(struct reduce *r, const char *what)
@@ -61,7 +61,15 @@ static int too_many(struct reduce *r, const char *what)
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */
 
-static struct group *new_group(struct reduce *r, const struct result *keys)
+/* A value that outlives its row; its type is `t`. */
+static int keep_result(struct reduce *r, const struct sqltype *t, struct json_slice raw, struct result *out)
+{
+    out->raw = (struct json_slice){.text = arena_copy(&r->memory, raw.text, raw.len), .len = raw.len};
+    return out->raw.text != NULL && cell_read(t, out->raw, &r->memory, &out->cell) == 0 ? 0 : -1;
+}
+
+/* Makes the newest key's group. */
+static struct group *new_group(struct reduce *r)
 {
     size_t index = r->keys.count - 1;
     if (index >= r->group_capacity) {
@@ -77,26 +85,27 @@ static struct group *new_group(struct reduce *r, const struct result *keys)
     g->sums = arena_alloc(&r->memory, (r->q->aggregate_count + 1) * sizeof *g->sums);
     if (g->keys == NULL || g->sums == NULL)
         return NULL;
-    for (size_t i = 0; i < r->q->group_count; i++)
-        g->keys[i] = keys[i];
+    for (size_t i = 0; i < r->q->group_count; i++) {
+        if (keep_result(r, &r->p->table->columns[r->q->groups[i]].type, r->values[i], &g->keys[i]) != 0)
+            return NULL;
+    }
     return g;
 }
 
 /* The group of the row that is read; NULL with the error. */
-static struct group *find_group(struct reduce *r, const struct merge_part *part, size_t *index)
+static struct group *find_group(struct reduce *r, struct merge_part *part, size_t *index)
 {
-    struct result keys[QUERY_MAX_PART_GROUPS];
     struct group *found = NULL;
     struct buf key;
     buf_init(&key, CELL_MAX_KEY);
     for (size_t i = 0; i < r->q->group_count; i++) {
         size_t column = r->q->groups[i];
-        keys[i].raw = r->values[i];
-        if (cell_read(&r->p->table->columns[column].type, r->values[i], &r->memory, &keys[i].cell) != 0) {
-            bad_rows(r, part);
+        struct cell c;
+        if (cell_read(&r->p->table->columns[column].type, r->values[i], &r->row_memory, &c) != 0) {
+            bad_rows(part);
             goto out;
         }
-        cell_append_key(&keys[i].cell, plan_collation(r->p, column), &key);
+        cell_append_key(&c, plan_collation(r->p, column), &key);
     }
     enum keyset_result added =
         buf_status(&key) != 0 ? KEYSET_NO_MEMORY : keyset_add(&r->keys, buf_text(&key), key.len, index);
@@ -104,7 +113,7 @@ static struct group *find_group(struct reduce *r, const struct merge_part *part,
         too_many(r, "groups");
     else if (added == KEYSET_OLD)
         found = &r->groups[*index];
-    else if (added == KEYSET_NO_MEMORY || (found = new_group(r, keys)) == NULL)
+    else if (added == KEYSET_NO_MEMORY || (found = new_group(r)) == NULL)
         no_memory(r);
 out:
     buf_clear(&key);
@@ -130,7 +139,7 @@ static int read_count(struct reduce *r, struct json_slice raw, int128 *count)
 {
     static const struct sqltype bigint = {.kind = SQLTYPE_BIGINT};
     struct cell c;
-    if (cell_read(&bigint, raw, &r->memory, &c) != 0 || c.kind != CELL_NUMBER || c.scale != 0 || c.number < 0)
+    if (cell_read(&bigint, raw, &r->row_memory, &c) != 0 || c.kind != CELL_NUMBER || c.scale != 0 || c.number < 0)
         return -1;
     *count += c.number;
     return 0;
@@ -159,7 +168,7 @@ static int add_sum(struct reduce *r, const struct part *p)
     bool exact = !sqltype_is_float(p->column_type);
     const struct sqltype type = {.kind = exact ? SQLTYPE_DECIMAL : SQLTYPE_FLOAT};
     struct cell c;
-    if (cell_read(&type, *p->value, &r->memory, &c) != 0)
+    if (cell_read(&type, *p->value, &r->row_memory, &c) != 0)
         return -1;
     if (c.kind == CELL_NULL)
         return 0;
@@ -181,13 +190,14 @@ static int add_average(struct reduce *r, const struct part *p)
 static int add_extreme(struct reduce *r, const struct part *p)
 {
     struct cell c;
-    if (cell_read(p->column_type, *p->value, &r->memory, &c) != 0)
+    if (cell_read(p->column_type, *p->value, &r->row_memory, &c) != 0)
         return -1;
     if (c.kind == CELL_NULL)
         return 0;
     int order = p->sum->any ? cell_compare(&c, &p->sum->best.cell, COLLATION_BIN2) : 0;
-    if (!p->sum->any || (p->aggregate->op == QUERY_MIN ? order < 0 : order > 0))
-        p->sum->best = (struct result){.cell = c, .raw = *p->value};
+    if ((!p->sum->any || (p->aggregate->op == QUERY_MIN ? order < 0 : order > 0)) &&
+        keep_result(r, p->column_type, *p->value, &p->sum->best) != 0)
+        return no_memory(r);
     p->sum->any = true;
     return 0;
 }
@@ -198,7 +208,7 @@ static int add_distinct(struct reduce *r, const struct part *p)
     struct cell c;
     struct buf key;
     size_t index = 0;
-    if (cell_read(p->column_type, *p->value, &r->memory, &c) != 0)
+    if (cell_read(p->column_type, *p->value, &r->row_memory, &c) != 0)
         return -1;
     if (c.kind == CELL_NULL)
         return 0;
@@ -219,7 +229,7 @@ static add_part *const adders[] = {
     [QUERY_AVG] = add_average, [QUERY_MIN] = add_extreme,             [QUERY_MAX] = add_extreme,
 };
 
-static int add_row(struct reduce *r, const struct merge_part *part)
+static int add_row(struct reduce *r, struct merge_part *part)
 {
     size_t index = 0;
     struct group *g = find_group(r, part, &index);
@@ -236,22 +246,23 @@ static int add_row(struct reduce *r, const struct merge_part *part)
             .value = &r->values[r->p->part_members[i]],
         };
         if (adders[a->op](r, &p) != 0)
-            return r->e->code != ERR_NONE ? -1 : bad_rows(r, part);
+            return r->e->code != ERR_NONE ? -1 : bad_rows(part);
     }
     return 0;
 }
 
-static int add_part_rows(struct reduce *r, const struct merge_part *part)
+static int add_rows(struct reduce *r, struct rowstream *s)
 {
-    struct rowscan scan;
     struct json_slice row;
     int more;
-    rowscan_init(&scan, part->rows);
-    while ((more = rowscan_next(&scan, &row, r->values, r->p->width)) > 0) {
-        if (add_row(r, part) != 0)
+    while ((more = rowstream_next(s, &row)) > 0) {
+        arena_clear(&r->row_memory);
+        if (rowscan_members(row, r->values, r->p->width) != 0)
+            return bad_rows(s->part);
+        if (add_row(r, s->part) != 0)
             return -1;
     }
-    return more < 0 ? bad_rows(r, part) : 0;
+    return more == 0 || (r->q->allow_partial && rowstream_is_lost(s)) ? 0 : -1;
 }
 
 /* ---- Results ------------------------------------------------------------------------------------------------------ */
@@ -413,26 +424,35 @@ static void write_group(const struct reduce *r, const struct group *g, struct bu
     buf_append_char(out, '}');
 }
 
-static int write_groups(struct reduce *r, struct buf *out, size_t *rows)
+static int write_groups(struct reduce *r, struct rowsink *sink)
 {
     size_t count = 0, needed = plan_rows_needed(r->q);
     int rc = -1;
-    *rows = 0;
+    struct buf row;
+    buf_init(&row, REDUCE_MAX_MEMORY);
     const struct group **kept = calloc(r->keys.count + 1, sizeof *kept);
-    if (kept == NULL)
-        return no_memory(r);
+    if (kept == NULL) {
+        no_memory(r);
+        goto out;
+    }
     if (keep_groups(r, kept, &count) != 0)
         goto out;
     if (r->q->order_count > 0)
         qsort_r(kept, count, sizeof *kept, compare_groups, r);
     for (size_t i = (size_t)r->q->offset; i < count && i < needed; i++) {
-        if ((*rows)++ > 0)
-            buf_append_char(out, ',');
-        write_group(r, kept[i], out);
+        buf_reset(&row);
+        write_group(r, kept[i], &row);
+        if (buf_status(&row) != 0) {
+            no_memory(r);
+            goto out;
+        }
+        if (rowsink_begin(sink, row.data, row.len) != 0)
+            goto out;
     }
-    rc = buf_status(out) == 0 ? 0 : err_set(r->e, ERR_INTERNAL, "the answer is too long, or memory ran out");
+    rc = 0;
 out:
     free(kept);
+    buf_clear(&row);
     return rc;
 }
 
@@ -442,15 +462,16 @@ static int add_total(struct reduce *r)
     size_t index = 0;
     if (r->q->group_count > 0)
         return 0;
-    return keyset_add(&r->keys, "", 0, &index) == KEYSET_NEW && new_group(r, NULL) != NULL ? 0 : no_memory(r);
+    return keyset_add(&r->keys, "", 0, &index) == KEYSET_NEW && new_group(r) != NULL ? 0 : no_memory(r);
 }
 
-int reduce_rows(const struct plan *p, const struct merge_part *parts, size_t count, size_t max_groups, struct buf *out,
-                size_t *rows, struct err *e)
+int reduce_rows(const struct plan *p, struct rowstream *streams, size_t count, size_t max_groups, struct rowsink *sink,
+                struct err *e)
 {
     struct reduce r = {.p = p, .q = p->q, .max_groups = max_groups, .e = e};
     int rc = -1;
     arena_init(&r.memory, REDUCE_MAX_MEMORY);
+    arena_init(&r.row_memory, REDUCE_MAX_MEMORY);
     keyset_init(&r.keys, &r.memory, max_groups);
     keyset_init(&r.distinct, &r.memory, max_groups);
     r.values = calloc(p->width + 1, sizeof *r.values);
@@ -461,15 +482,16 @@ int reduce_rows(const struct plan *p, const struct merge_part *parts, size_t cou
     if (add_total(&r) != 0)
         goto out;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].err.code == ERR_NONE && add_part_rows(&r, &parts[i]) != 0)
+        if (add_rows(&r, &streams[i]) != 0)
             goto out;
     }
-    rc = write_groups(&r, out, rows);
+    rc = write_groups(&r, sink);
 out:
     free(r.values);
     free(r.groups);
     keyset_clear(&r.keys);
     keyset_clear(&r.distinct);
     arena_clear(&r.memory);
+    arena_clear(&r.row_memory);
     return rc;
 }

@@ -48,44 +48,41 @@ void rowscan_init(struct rowscan *s, struct json_slice array)
     s->end = array.text + array.len;
 }
 
-/* Reads a row's members from behind its '{'; returns what follows its '}', or NULL. */
-static const char *scan_members(const char *p, const char *end, struct json_slice *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        p = skip_space(p, end);
-        if (p == end || *p != '"')
-            return NULL;
-        p = skip_space(skip_string(p, end), end);
-        if (p == end || *p != ':')
-            return NULL;
-        p = skip_space(p + 1, end);
-        const char *from = p;
-        p = skip_value(p, end);
-        values[i] = (struct json_slice){.text = from, .len = (size_t)(p - from)};
-        p = skip_space(p, end);
-        if (p == end || *p != (i + 1 < count ? ',' : '}'))
-            return NULL;
-        p++;
-    }
-    return p;
-}
-
-int rowscan_next(struct rowscan *s, struct json_slice *row, struct json_slice *values, size_t count)
+int rowscan_next(struct rowscan *s, struct json_slice *row)
 {
     const char *p = skip_space(s->at, s->end);
     if (p < s->end && *p == ',')
         p = skip_space(p + 1, s->end);
     if (p == s->end || *p == ']')
         return 0;
-    const char *from = p;
-    if (*p != '{')
-        return -1;
-    p = scan_members(p + 1, s->end, values, count);
-    if (p == NULL)
-        return -1;
-    *row = (struct json_slice){.text = from, .len = (size_t)(p - from)};
-    s->at = p;
+    s->at = skip_value(p, s->end);
+    *row = (struct json_slice){.text = p, .len = (size_t)(s->at - p)};
     return 1;
+}
+
+int rowscan_members(struct json_slice row, struct json_slice *values, size_t count)
+{
+    const char *p = row.text, *end = row.text + row.len;
+    if (p == end || *p != '{')
+        return -1;
+    p++;
+    for (size_t i = 0; i < count; i++) {
+        p = skip_space(p, end);
+        if (p == end || *p != '"')
+            return -1;
+        p = skip_space(skip_string(p, end), end);
+        if (p == end || *p != ':')
+            return -1;
+        p = skip_space(p + 1, end);
+        const char *from = p;
+        p = skip_value(p, end);
+        values[i] = (struct json_slice){.text = from, .len = (size_t)(p - from)};
+        p = skip_space(p, end);
+        if (p == end || *p != (i + 1 < count ? ',' : '}'))
+            return -1;
+        p++;
+    }
+    return p == end ? 0 : -1;
 }
 
 int rowscan_array(struct json_slice array, struct json_slice *values, size_t count)

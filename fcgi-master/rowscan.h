@@ -1,7 +1,7 @@
-/* Walks the rows of a worker's answer without making a tree: each row's raw text and the raw values of its members.
+/* Finds the rows of an array, and the members of a row, in JSON's text without making a tree.
  *
- * The text is strict JSON already (merge_accept); a row's members are told apart by their order alone, which the worker
- * contract fixes. Knows nothing about types or plans.
+ * What is no JSON may pass as a value, so that the results of JSON are JSON, and no more is promised. A row's members are
+ * told apart by their order alone, which the worker contract fixes. Knows nothing about types or plans.
  */
 #ifndef SHARDGATE_ROWSCAN_H
 #define SHARDGATE_ROWSCAN_H
@@ -16,10 +16,11 @@ struct rowscan {
 /* `array` is the raw array of rows; it is borrowed. */
 void rowscan_init(struct rowscan *s, struct json_slice array);
 
-/* 1 with the next row's text and its `count` values, 0 behind the last one, -1 for an element that is no object of just
- * `count` members. */
-int rowscan_next(struct rowscan *s, struct json_slice *row, struct json_slice *values, size_t count)
-    __attribute__((warn_unused_result));
+/* 1 with the next element's text, 0 behind the last one. */
+int rowscan_next(struct rowscan *s, struct json_slice *row) __attribute__((warn_unused_result));
+
+/* The raw values of a row's members. -1 for what is no object of just `count` members. */
+int rowscan_members(struct json_slice row, struct json_slice *values, size_t count) __attribute__((warn_unused_result));
 
 /* Splits an array into the raw texts of its `count` elements. -1 when it has not so many. */
 int rowscan_array(struct json_slice array, struct json_slice *values, size_t count) __attribute__((warn_unused_result));

@@ -31,6 +31,13 @@ static const char *const select_fields[] = {"db_name",    "table",    "condition
                                             "scatter",    "order_by", "limit",     "offset",        "after",     "distinct",
                                             "aggregates", "group_by", "having",    "allow_partial", "partial",   NULL};
 
+/* Only a master asks for lines. */
+static enum rows_form asked_form(const struct http *h)
+{
+    const char *accept = http_header(h, "Accept");
+    return accept != NULL && strcmp(accept, "application/x-ndjson") == 0 ? ROWS_LINES : ROWS_DOCUMENT;
+}
+
 static void select_rows(struct http *h, void *thread)
 {
     struct query q = {0};
@@ -40,7 +47,8 @@ static void select_rows(struct http *h, void *thread)
     statement_init(&s);
     if (request_open(&r, h, thread, select_fields) == 0 && prepare_select(&r, &q, &s) == 0
         && db_query(r.db, &s, r.deadline_us, &r.error) == 0) {
-        r.answered = rows_stream(h, r.db, &s, r.worker->shard, r.worker->name, &r.error) == 0;
+        const struct rows_answer a = {.form = asked_form(h), .shard = r.worker->shard, .worker = r.worker->name};
+        r.answered = rows_stream(h, r.db, &s, &a, &r.error) == 0;
         db_close(r.db);
     }
     statement_clear(&s);

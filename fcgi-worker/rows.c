@@ -179,49 +179,91 @@ int rows_write_row(struct db *db, const struct statement *s, struct buf *out, st
     return buf_status(out) == 0 ? 0 : err_set(e, ERR_INTERNAL, "memory ran out");
 }
 
-/* Writes what is gathered; -1 once the client is gone. */
-static int flush(struct http *h, struct buf *out)
+/* How rows become an answer: as one JSON document, or as lines (docs/worker-contract.md). */
+static const struct framing {
+    const char *type;
+    const char *begin;
+    const char *between;
+    const char *behind; /* each row */
+    const char *end;    /* before the summary's members */
+    const char *close;
+} framings[] = {
+    [ROWS_DOCUMENT] = {"application/json", "{\"status\":\"ok\",\"rows\":[", ",", "", "],", "}"},
+    [ROWS_LINES] = {"application/x-ndjson", "", "", "\n", "[\"end\",{", "}]\n"},
+};
+
+static int write_summary(struct http *h, const struct rows_answer *a, int64_t count, struct buf *out)
 {
-    int rc = http_write(h, out->data, out->len);
+    const struct framing *f = &framings[a->form];
     buf_reset(out);
-    return rc;
+    buf_append_text(out, f->end);
+    buf_printf(out, "\"count\":%" PRId64 ",\"complete\":true,\"shards\":[{\"shard\":%d,\"worker\":", count, a->shard);
+    json_write_text(out, a->worker);
+    buf_printf(out, ",\"outcome\":\"ok\",\"rows\":%" PRId64 "}]", count);
+    buf_append_text(out, f->close);
+    return buf_status(out) == 0 ? http_write(h, out->data, out->len) : -1;
 }
 
-int rows_stream(struct http *h, struct db *db, const struct statement *s, int shard, const char *worker, struct err *e)
+/* Tells the reader of lines why no more come. */
+static int write_failure(struct http *h, const struct err *e, struct buf *out)
 {
-    struct buf out;
+    buf_reset(out);
+    buf_append_text(out, "[\"failed\",");
+    err_write_problem(e, http_request_id(h), NULL, out);
+    buf_append_text(out, "]\n");
+    return buf_status(out) == 0 ? http_write(h, out->data, out->len) : -1;
+}
+
+/* Writes the rows; their number in *count. 0, -1 with the error, or -1 without one once the client is gone. */
+static int write_rows(struct http *h, struct db *db, const struct statement *s, const struct framing *f, int64_t *count,
+                      struct buf *out, struct err *e)
+{
+    int row;
+    while ((row = db_fetch(db, e)) > 0) {
+        buf_append_text(out, (*count)++ == 0 ? f->begin : f->between);
+        if (rows_write_row(db, s, out, e) < 0)
+            return -1;
+        buf_append_text(out, f->behind);
+        if (out->len < ROWS_FLUSH)
+            continue;
+        if (buf_status(out) < 0)
+            return err_set(e, ERR_INTERNAL, "memory ran out");
+        if (http_write(h, out->data, out->len) < 0)
+            return -1;
+        buf_reset(out);
+    }
+    if (row < 0)
+        return -1;
+    if (*count == 0)
+        buf_append_text(out, f->begin);
+    return out->len == 0 ? 0 : http_write(h, out->data, out->len);
+}
+
+int rows_stream(struct http *h, struct db *db, const struct statement *s, const struct rows_answer *a, struct err *e)
+{
     int64_t count = 0;
-    int row, rc = -1;
+    struct buf out;
 
     buf_init(&out, ROWS_MAX_BUFFER);
-    buf_append_text(&out, "{\"status\":\"ok\",\"rows\":[");
-    /* The first row comes before the status line does, so that what fails at once is still a proper error. */
-    if ((row = db_fetch(db, e)) < 0 || (row > 0 && rows_write_row(db, s, &out, e) < 0))
+    http_begin(h, 200, framings[a->form].type);
+    int rc = write_rows(h, db, s, &framings[a->form], &count, &out, e);
+    if (rc == 0)
+        rc = write_summary(h, a, count, &out);
+    if (rc == 0) {
+        http_end(h);
+    } else if (e->code != ERR_NONE && http_take_back(h) == 0) {
         goto out;
-    rc = 0;
-    http_begin(h, 200, "application/json");
-    while (row > 0) {
-        count++;
-        if (out.len >= ROWS_FLUSH && flush(h, &out) < 0)
-            goto abort;
-        if ((row = db_fetch(db, e)) > 0) {
-            buf_append_char(&out, ',');
-            row = rows_write_row(db, s, &out, e) < 0 ? -1 : 1;
-        }
+    } else {
+        if (e->code != ERR_NONE)
+            log_warning("request %s: the answer was broken off after %" PRId64 " rows: %s", http_request_id(h), count, e->detail);
+        else
+            log_debug("request %s: nobody reads on after %" PRId64 " rows", http_request_id(h), count);
+        rc = 0;
+        if (e->code != ERR_NONE && a->form == ROWS_LINES && write_failure(h, e, &out) == 0)
+            http_end(h);
+        else
+            http_abort(h);
     }
-    if (row < 0) {
-        log_warning("request %s: the answer was broken off after %" PRId64 " rows: %s", http_request_id(h), count, e->detail);
-        goto abort;
-    }
-    buf_printf(&out, "],\"count\":%" PRId64 ",\"complete\":true,\"shards\":[{\"shard\":%d,\"worker\":", count, shard);
-    json_write_text(&out, worker);
-    buf_printf(&out, ",\"outcome\":\"ok\",\"rows\":%" PRId64 "}]}", count);
-    if (buf_status(&out) < 0 || flush(h, &out) < 0)
-        goto abort;
-    http_end(h);
-    goto out;
-abort:
-    http_abort(h);
 out:
     buf_clear(&out);
     return rc;

@@ -1,7 +1,6 @@
 /* The result of a select as JSON, streamed to the client in constant memory.
  *
- * Knows the types of the columns and the form of the answer; neither SQL nor ODBC. The framing of the rows stands apart
- * from the writing of one row (rows_write_row), so that another framing, such as one row a line, is a second caller of it.
+ * Knows the types of the columns and the two forms of the answer; neither SQL nor ODBC.
  */
 #ifndef SHARDGATE_WORKER_ROWS_H
 #define SHARDGATE_WORKER_ROWS_H
@@ -20,10 +19,20 @@
 /* Appends the current row of `db` as a JSON object whose members are the statement's columns. */
 int rows_write_row(struct db *db, const struct statement *s, struct buf *out, struct err *e) __attribute__((warn_unused_result));
 
-/* Answers a select that db_query() started: {"status":"ok","rows":[…],"count":N,"complete":true,"shards":[…]}. -1 with the
- * error while nothing has been sent; 0 when the exchange is over, be it that the stream was aborted. The caller closes
- * the result. */
-int rows_stream(struct http *h, struct db *db, const struct statement *s, int shard, const char *worker, struct err *e)
+enum rows_form {
+    ROWS_DOCUMENT, /* {"status":"ok","rows":[…],"count":N,"complete":true,"shards":[…]} */
+    ROWS_LINES     /* a row a line, then ["end",{"count":N,"complete":true,"shards":[…]}] or ["failed",PROBLEM] */
+};
+
+struct rows_answer {
+    enum rows_form form;
+    int shard;
+    const char *worker;
+};
+
+/* Answers a select that db_query() started. -1 with the error while nothing has been sent; 0 when the exchange is over, be it
+ * that the stream was cut. The caller closes the result, which ends what is still to be read of it. */
+int rows_stream(struct http *h, struct db *db, const struct statement *s, const struct rows_answer *a, struct err *e)
     __attribute__((warn_unused_result));
 
 #endif

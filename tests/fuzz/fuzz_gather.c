@@ -1,5 +1,6 @@
-/* Rows of workers, any JSON at all: what gather and reduce make of them is strict JSON, or an error. The first byte picks the
- * query, the rest is the array of rows that each of two shards answers. */
+/* Rows of workers, any bytes at all: what gather and reduce make of them is strict JSON where their lines are, or an error.
+ * The first byte picks the query and the form of the answer (from '0' on the array, from 'a' on lines), the rest is the array of rows or the lines that each of two
+ * shards answers; lines arrive in pieces of several lengths. */
 #include "fcgi-master/gather.h"
 #include "fcgi-master/plan.h"
 #include "fcgi-master/reduce.h"
@@ -30,7 +31,52 @@ static const char *const bodies[] = {
     BODY("\"group_by\":[\"s\"],\"aggregates\":[{\"op\":\"sum\",\"column\":\"f\"},{\"op\":\"min\",\"column\":\"u\"},{\"op\":\"count\",\"as\":\"n\"}],"
          "\"having\":\"n > 1 OR s LIKE 'a%' OR LEN(s) > 3\",\"order_by\":[\"n\",\"s\"]"),
     BODY("\"group_by\":[\"o\"],\"aggregates\":[{\"op\":\"count_distinct\",\"column\":\"s\"},{\"op\":\"avg\",\"column\":\"i\"}]"),
+    BODY("\"condition\":\"i = i\""),
 };
+
+/* Lines that arrive piece by piece. */
+struct source {
+    const char *text;
+    size_t len;
+    size_t taken; /* given back by the reader */
+    size_t arrived;
+    size_t piece;
+};
+
+static int pull(void *arg, size_t used, const char **data, size_t *len, struct err *e)
+{
+    struct source *s = arg;
+    (void)e;
+    CHECK(used <= s->arrived - s->taken);
+    s->taken += used;
+    size_t before = s->arrived;
+    s->arrived = s->len - s->arrived < s->piece ? s->len : s->arrived + s->piece;
+    s->piece = s->piece * 2 % 61;
+    *data = s->text + s->taken;
+    *len = s->arrived - s->taken;
+    return s->arrived > before;
+}
+
+static int append(void *arg, const void *data, size_t len)
+{
+    struct buf *out = arg;
+    buf_append(out, data, len);
+    return buf_status(out);
+}
+
+/* Lines are passed on unparsed: only what is made of good ones has to be good. */
+static bool are_objects(const char *text, size_t len)
+{
+    struct err e = ERR_INIT;
+    for (const char *end; len > 0; len -= (size_t)(end + 1 - text), text = end + 1) {
+        end = memchr(text, '\n', len);
+        if (end == NULL)
+            return true;
+        if (*text != '[' && json_slices(text, (size_t)(end - text), NULL, 0, &e) != 0)
+            return false;
+    }
+    return true;
+}
 
 static void check_rows(const struct buf *rows)
 {
@@ -44,9 +90,32 @@ static void check_rows(const struct buf *rows)
     buf_clear(&whole);
 }
 
-static void run(const char *description, const char *body_text, const char *answer, size_t len)
+/* Opens streams for the answers that are accepted; how many. */
+static size_t open_streams(bool lines, const char *answer, size_t len, struct merge_part parts[2], struct source sources[2],
+                           struct rowstream streams[2])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        parts[i] = (struct merge_part){.shard = i, .worker = "w", .database = "", .suffix = ""};
+        if (lines) {
+            sources[i] = (struct source){.text = answer, .len = len, .piece = 3 + 40 * i};
+            rowstream_init_lines(&streams[count++], &parts[i], pull, &sources[i]);
+            continue;
+        }
+        parts[i].text = answer;
+        parts[i].len = len;
+        merge_accept(&parts[i], MERGE_SELECT);
+        if (parts[i].err.code == ERR_NONE)
+            rowstream_init_whole(&streams[count++], &parts[i]);
+    }
+    return count;
+}
+
+static void run(const char *description, const char *body_text, bool lines, const char *answer, size_t len)
 {
     struct merge_part parts[2];
+    struct source sources[2];
+    struct rowstream streams[2] = {0};
     struct json_object *body = NULL;
     struct table *table = NULL;
     struct query query = {0};
@@ -55,30 +124,34 @@ static void run(const char *description, const char *body_text, const char *answ
     struct buf out;
     struct cursor from;
     struct gather_end end = {0};
-    size_t rows = 0;
     bool paged = false;
+    struct rowsink sink = {.write = append, .arg = &out};
+    buf_init(&out, OUTPUT_MAX);
     cursor_init(&from);
     cursor_init(&end.last);
-    buf_init(&out, OUTPUT_MAX);
-    for (size_t i = 0; i < 2; i++) {
-        parts[i] = (struct merge_part){.shard = i, .worker = "w", .database = "", .suffix = "", .text = answer, .len = len};
-        merge_accept(&parts[i], MERGE_SELECT);
-    }
+    size_t count = open_streams(lines, answer, len, parts, sources, streams);
     CHECK(table_read(description, strlen(description), &table, &e) == 0);
     const struct query_table columns = plan_columns(table);
     CHECK(json_read(body_text, strlen(body_text), &body, &e) == 0 && query_read(body, &query, &e) == 0);
     CHECK(query_resolve(&query, &columns, &e) == 0 && plan_page(&query, table, &paged, &e) == 0 &&
           plan_make(&plan, &query, table, body, paged ? &from : NULL, &e) == 0);
-    int rc = plan.kind == PLAN_MERGE ? gather_rows(&plan, parts, 2, MAX_ROWS, &out, &rows, &end, &e)
-                                     : reduce_rows(&plan, parts, 2, MAX_ROWS, &out, &rows, &e);
-    CHECK((rc == 0) == (e.code == ERR_NONE));
-    if (rc == 0)
-        check_rows(&out);
-    if (rc == 0 && end.last.values.len > 0)
-        check_rows(&end.last.values);
+    int rc = plan.kind == PLAN_MERGE    ? gather_merge(&plan, streams, count, MAX_ROWS, &sink, &end, &e)
+             : plan.kind == PLAN_REDUCE ? reduce_rows(&plan, streams, count, MAX_ROWS, &sink, &e)
+                                        : gather_join(streams, count, false, &sink);
+    if (rc == 0) {
+        CHECK(e.code == ERR_NONE && !sink.gone);
+        if (!lines || are_objects(answer, len)) {
+            check_rows(&out);
+            check_rows(&end.last.values);
+        }
+    } else {
+        CHECK(e.code != ERR_NONE || sink.gone || merge_failed(parts, 2));
+    }
+    for (size_t i = 0; i < 2; i++)
+        rowstream_clear(&streams[i]);
+    buf_clear(&out);
     cursor_clear(&end.last);
     cursor_clear(&from);
-    buf_clear(&out);
     plan_clear(&plan);
     query_clear(&query);
     json_free(body);
@@ -90,12 +163,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf answer;
     if (size == 0)
         return 0;
+    bool lines = data[0] >= 'a';
+    const char *query = bodies[(uint8_t)(data[0] - (lines ? 'a' : '0')) % (sizeof bodies / sizeof bodies[0])];
     buf_init(&answer, OUTPUT_MAX);
-    buf_append_text(&answer, "{\"status\":\"ok\",\"count\":0,\"shards\":[{\"shard\":0}],\"rows\":");
+    if (!lines)
+        buf_append_text(&answer, "{\"status\":\"ok\",\"count\":0,\"shards\":[{\"shard\":0}],\"rows\":");
     buf_append(&answer, data + 1, size - 1);
-    buf_append_char(&answer, '}');
+    if (!lines)
+        buf_append_char(&answer, '}');
     for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0] && buf_status(&answer) == 0; i++)
-        run(descriptions[i], bodies[data[0] % (sizeof bodies / sizeof bodies[0])], buf_text(&answer), answer.len);
+        run(descriptions[i], query, lines, buf_text(&answer), answer.len);
     buf_clear(&answer);
     return 0;
 }

@@ -49,8 +49,12 @@ static void try_answer(const char *text, size_t len, enum merge_kind kind)
     }
     struct buf out;
     buf_init(&out, OUTPUT_MAX);
-    if (kind == MERGE_SCHEMA)
+    if (kind == MERGE_SCHEMA) {
         merge_schema(parts, 2, "db", "table", &out);
+    } else if (kind == MERGE_SELECT || kind == MERGE_LINES) {
+        buf_append_text(&out, MERGE_SELECT_BEGIN);
+        merge_select_end(parts, 2, 0, "", &out);
+    }
     else
         merge_answer(parts, 2, kind, &out);
     check_object(&out);
@@ -92,6 +96,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (data[0]) {
     case 's':
         try_answer(text, len, MERGE_SELECT);
+        break;
+    case 'l':
+        try_answer(text, len, MERGE_LINES);
+        break;
+    case 'f':
+        merge_read_failure(text, len, &(struct err){0});
         break;
     case 'w':
         try_answer(text, len, MERGE_WRITE);

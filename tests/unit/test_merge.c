@@ -27,18 +27,6 @@ static const struct {
     const char *merged;
 } good[] = {
     {MERGE_SELECT,
-     {"{\"status\":\"ok\",\"rows\":[{\"a\":1.50}],\"count\":1,\"complete\":true,\"shards\":[{\"shard\":0,\"rows\":1}]}",
-      "{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[{\"shard\":1,\"rows\":0}]}",
-      "{ \"status\" : \"ok\", \"rows\" : [ {\"a\":123456789012345678901234567890},\n{\"a\":null} ] , \"count\" : 2 , \"complete\":true, "
-      "\"shards\":[ {\"shard\":2,\"rows\":2} ] }\n"},
-     "{\"status\":\"ok\",\"rows\":[{\"a\":1.50},{\"a\":123456789012345678901234567890},\n{\"a\":null}],\"count\":3,\"complete\":true,"
-     "\"shards\":[{\"shard\":0,\"rows\":1},{\"shard\":1,\"rows\":0},{\"shard\":2,\"rows\":2}]}"},
-    {MERGE_SELECT,
-     {"{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[{\"shard\":0}]}",
-      "{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[{\"shard\":1}]}"},
-     "{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[{\"shard\":0},{\"shard\":1}]}"},
-    {MERGE_SELECT, {NULL}, "{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[]}"},
-    {MERGE_SELECT,
      {"{\"status\":\"ok\",\"rows\":[ 1 ],\"count\":1,\"shards\":[{}],\"more\":true}"},
      "{\"status\":\"ok\",\"rows\":[ 1 ],\"count\":1,\"shards\":[{}],\"more\":true}"}, /* one answer is passed on as it is */
     {MERGE_WRITE,
@@ -72,6 +60,28 @@ static void answers_become_one(void **state)
     }
 }
 
+static void a_selects_end_names_every_shard(void **state)
+{
+    (void)state;
+    struct merge_part parts[MAX_PARTS] = {make_part(0, "{\"count\":7,\"complete\":true,\"shards\":[ {\"shard\":0,\"rows\":7} ]}"),
+                                          make_part(1, ""), make_part(2, "")};
+    merge_accept(&parts[0], MERGE_LINES);
+    assert_int_equal(parts[0].err.code, ERR_NONE);
+    assert_int_equal(merge_count(&parts[0]), 7);
+    parts[1].taken = 3; /* it was not read to its end */
+    struct buf out;
+    buf_init(&out, 4096);
+    merge_select_end(parts, 2, 9, "n1", &out);
+    assert_string_equal(buf_text(&out), "],\"count\":9,\"complete\":true,\"shards\":[{\"shard\":0,\"rows\":7},"
+                                        "{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":3}],\"next\":\"n1\"}");
+    buf_reset(&out);
+    err_set(&parts[2].err, ERR_SHARD_UNAVAILABLE, "gone");
+    merge_select_end(parts + 2, 1, 0, "", &out);
+    assert_string_equal(buf_text(&out), "],\"count\":0,\"complete\":false,\"shards\":[{\"shard\":2,\"worker\":\"node\","
+                                        "\"outcome\":\"not_applied\",\"code\":\"shard_unavailable\",\"detail\":\"gone\"}]}");
+    buf_clear(&out);
+}
+
 static void answers_that_are_none_are_bad_worker_answers(void **state)
 {
     (void)state;
@@ -79,6 +89,10 @@ static void answers_that_are_none_are_bad_worker_answers(void **state)
         enum merge_kind kind;
         const char *answer;
     } rows[] = {
+        {MERGE_LINES, "{}"},
+        {MERGE_LINES, "{\"count\":1}"},
+        {MERGE_LINES, "{\"count\":-1,\"shards\":[{}]}"},
+        {MERGE_LINES, "{\"shards\":[{}]}"},
         {MERGE_SELECT, ""},
         {MERGE_SELECT, "null"},
         {MERGE_SELECT, "{}"},
@@ -271,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_become_one),
+        cmocka_unit_test(a_selects_end_names_every_shard),
         cmocka_unit_test(answers_that_are_none_are_bad_worker_answers),
         cmocka_unit_test(schema_outcomes_are_read),
         cmocka_unit_test(schema_answers_list_every_shard),

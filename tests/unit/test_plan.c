@@ -128,23 +128,37 @@ static void shards_are_asked_for_what_the_answer_needs(void **state)
     }
 }
 
+static int append(void *arg, const void *data, size_t len)
+{
+    buf_append(arg, data, len);
+    return 0;
+}
+
 /* The rows of the merged answer, or the error. */
 static void answer(struct world *w, const char *const parts[MAX_PARTS], size_t limit, struct buf *out)
 {
     struct merge_part list[MAX_PARTS];
-    size_t count = 0, rows = 0;
+    struct rowstream streams[MAX_PARTS];
+    struct rowsink sink = {.write = append, .arg = out};
+    size_t count = 0, open = 0;
     for (; count < MAX_PARTS && parts[count] != NULL; count++) {
         list[count] = (struct merge_part){.shard = count, .worker = "w", .database = "", .suffix = ""};
         list[count].rows = (struct json_slice){.text = parts[count], .len = strlen(parts[count])};
         if (strcmp(parts[count], "lost") == 0)
             list[count].err.code = ERR_SHARD_UNAVAILABLE;
+        else
+            rowstream_init_whole(&streams[open++], &list[count]);
     }
-    int rc = w->plan.kind == PLAN_MERGE ? gather_rows(&w->plan, list, count, limit, out, &rows, &w->end, &w->e)
-                                        : reduce_rows(&w->plan, list, count, limit, out, &rows, &w->e);
+    int rc = w->plan.kind == PLAN_MERGE ? gather_merge(&w->plan, streams, open, limit, &sink, &w->end, &w->e)
+                                        : reduce_rows(&w->plan, streams, open, limit, &sink, &w->e);
+    for (size_t i = 0; rc != 0 && w->e.code == ERR_NONE && i < open; i++)
+        w->e = streams[i].part->err;
     if (rc != 0) {
         buf_reset(out);
         buf_printf(out, "%s %d", err_name(w->e.code), w->e.sql_error);
     }
+    for (size_t i = 0; i < open; i++)
+        rowstream_clear(&streams[i]);
 }
 
 /* What a page asks for, what it shows, and the cursor it ends with. */

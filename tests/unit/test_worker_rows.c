@@ -61,6 +61,7 @@ int db_get_bytes(struct db *db, size_t column, struct buf *out, struct err *e)
 struct http {
     struct buf got;
     bool begun, ended, aborted, gone;
+    enum rows_form form;
 };
 
 const char *http_request_id(const struct http *h)
@@ -72,7 +73,7 @@ const char *http_request_id(const struct http *h)
 void http_begin(struct http *h, int status, const char *content_type)
 {
     assert_int_equal(status, 200);
-    assert_string_equal(content_type, "application/json");
+    assert_string_equal(content_type, h->form == ROWS_LINES ? "application/x-ndjson" : "application/json");
     h->begun = true;
 }
 
@@ -90,6 +91,11 @@ void http_end(struct http *h)
 void http_abort(struct http *h)
 {
     h->aborted = true;
+}
+
+int http_take_back(struct http *h)
+{
+    return h->got.len > HTTP_HELD ? -1 : 0;
 }
 
 /* ---- The tests ---------------------------------------------------------------------------------------------------- */
@@ -164,24 +170,31 @@ static int stream(struct http *h, struct db *db, struct err *e)
     struct statement_column column = {.name = name, .known = true, .type = {.kind = SQLTYPE_INT}};
     const struct statement s = {.columns = &column, .column_count = 1};
     buf_init(&h->got, 64u << 20);
-    return rows_stream(h, db, &s, 1, "python", e);
+    const struct rows_answer a = {.form = h->form, .shard = 1, .worker = "python"};
+    return rows_stream(h, db, &s, &a, e);
 }
 
 static void a_stream_is_one_document(void **state)
 {
     static const struct {
+        enum rows_form form;
         size_t rows;
         const char *expected;
     } rows[] = {
-        {0, "{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":0}]}"},
-        {2, "{\"status\":\"ok\",\"rows\":[{\"c\":7},{\"c\":7}],\"count\":2,\"complete\":true,"
-            "\"shards\":[{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":2}]}"},
+        {ROWS_DOCUMENT, 0, "{\"status\":\"ok\",\"rows\":[],\"count\":0,\"complete\":true,\"shards\":[{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":0}]}"},
+        {ROWS_DOCUMENT, 2,
+         "{\"status\":\"ok\",\"rows\":[{\"c\":7},{\"c\":7}],\"count\":2,\"complete\":true,"
+         "\"shards\":[{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":2}]}"},
+        {ROWS_LINES, 0, "[\"end\",{\"count\":0,\"complete\":true,\"shards\":[{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":0}]}]\n"},
+        {ROWS_LINES, 2,
+         "{\"c\":7}\n{\"c\":7}\n[\"end\",{\"count\":2,\"complete\":true,"
+         "\"shards\":[{\"shard\":1,\"worker\":\"python\",\"outcome\":\"ok\",\"rows\":2}]}]\n"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct db db = {.text = "7", .rows = rows[i].rows};
         struct err e = ERR_INIT;
-        struct http h = {0};
+        struct http h = {.form = rows[i].form};
         assert_int_equal(stream(&h, &db, &e), 0);
         assert_string_equal(buf_text(&h.got), rows[i].expected);
         assert_true(h.ended && !h.aborted);
@@ -189,21 +202,24 @@ static void a_stream_is_one_document(void **state)
     }
 }
 
-static void an_error_before_the_first_row_is_not_streamed(void **state)
+static void an_error_while_nothing_is_sent_is_answered(void **state)
 {
-    struct db db = {.text = "7", .rows = 9, .fail_at = 1};
-    struct err e = ERR_INIT;
-    struct http h = {0};
+    static const size_t fail_at[] = {1, 2, 100};
     (void)state;
-    assert_int_equal(stream(&h, &db, &e), -1);
-    assert_int_equal(e.code, ERR_SHARD_UNAVAILABLE);
-    assert_false(h.begun);
-    buf_clear(&h.got);
+    for (size_t i = 0; i < 2 * COUNT(fail_at); i++) {
+        struct db db = {.text = "7", .rows = 99, .fail_at = fail_at[i / 2]};
+        struct err e = ERR_INIT;
+        struct http h = {.form = i % 2 == 0 ? ROWS_DOCUMENT : ROWS_LINES};
+        assert_int_equal(stream(&h, &db, &e), -1);
+        assert_int_equal(e.code, ERR_SHARD_UNAVAILABLE);
+        assert_false(h.ended || h.aborted);
+        buf_clear(&h.got);
+    }
 }
 
-static void an_error_behind_the_first_row_breaks_the_stream(void **state)
+static void an_error_behind_what_is_sent_breaks_the_stream(void **state)
 {
-    static const size_t fail_at[] = {2, 50000, 100001}; /* the last one: behind the last row */
+    static const size_t fail_at[] = {50000, 100001}; /* the last one: behind the last row */
     (void)state;
     for (size_t i = 0; i < COUNT(fail_at); i++) {
         struct db db = {.text = "7", .rows = 100000, .fail_at = fail_at[i]};
@@ -214,6 +230,22 @@ static void an_error_behind_the_first_row_breaks_the_stream(void **state)
         assert_null(strstr(buf_text(&h.got), "\"complete\""));
         buf_clear(&h.got);
     }
+}
+
+static void lines_say_why_they_end(void **state)
+{
+    struct db db = {.text = "7", .rows = 100000, .fail_at = 50000};
+    struct err e = ERR_INIT;
+    struct http h = {.form = ROWS_LINES};
+    (void)state;
+    assert_int_equal(stream(&h, &db, &e), 0);
+    assert_true(h.ended && !h.aborted);
+    const char *last = strstr(buf_text(&h.got), "\n[\"failed\",{");
+    assert_non_null(last);
+    assert_non_null(strstr(last, "\"code\":\"shard_unavailable\""));
+    assert_string_equal(buf_text(&h.got) + h.got.len - 3, "}]\n");
+    assert_null(strstr(buf_text(&h.got), "[\"end\""));
+    buf_clear(&h.got);
 }
 
 static void a_client_that_is_gone_ends_the_stream(void **state)
@@ -233,8 +265,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_type_has_its_json),
         cmocka_unit_test(a_stream_is_one_document),
-        cmocka_unit_test(an_error_before_the_first_row_is_not_streamed),
-        cmocka_unit_test(an_error_behind_the_first_row_breaks_the_stream),
+        cmocka_unit_test(an_error_while_nothing_is_sent_is_answered),
+        cmocka_unit_test(an_error_behind_what_is_sent_breaks_the_stream),
+        cmocka_unit_test(lines_say_why_they_end),
         cmocka_unit_test(a_client_that_is_gone_ends_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
