@@ -412,6 +412,37 @@ int db_execute(struct db *db, const struct statement *s, enum db_effect effect, 
     return 0;
 }
 
+/* Goes to the result that has columns, and gets the number in its row. */
+static bool read_number(struct db *db, int64_t *number)
+{
+    SQLSMALLINT columns = 0;
+    SQLBIGINT value = 0;
+    SQLLEN indicator = 0;
+
+    while (SQL_SUCCEEDED(SQLNumResultCols(db->stmt, &columns)) && columns == 0) {
+        if (!SQL_SUCCEEDED(SQLMoreResults(db->stmt)))
+            return false;
+    }
+    if (!SQL_SUCCEEDED(SQLFetch(db->stmt))
+        || !SQL_SUCCEEDED(SQLGetData(db->stmt, 1, SQL_C_SBIGINT, &value, sizeof(value), &indicator)))
+        return false;
+    *number = (int64_t)value;
+    return true;
+}
+
+int db_execute_number(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *number, struct err *e)
+{
+    if (execute(db, s, effect, deadline_us, e) < 0)
+        return -1;
+    /* only what comes behind the row says that all of it succeeded */
+    if (!read_number(db, number) || drain(db) != SQL_NO_DATA) {
+        (void)fail(db, effect == DB_WRITE && !db->transaction ? DBERROR_WRITING : DBERROR_READING, s, e);
+        return -1;
+    }
+    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    return 0;
+}
+
 /* ---- Many rows of values ------------------------------------------------------------------------------------------- */
 
 /* The values of one parameter for a run of rows, as ODBC takes them: one behind the other at equal distances. */
@@ -718,15 +749,27 @@ int db_begin(struct db *db, int64_t deadline_us, struct err *e)
     return 0;
 }
 
-int db_commit(struct db *db, int64_t deadline_us, struct err *e)
+int db_commit_by(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e)
 {
     db->transaction = false;
     if (db->dbc == SQL_NULL_HANDLE)
         return lost_error(db, e);
     db->kept = false; /* a commit is never repeated: a new connection knows nothing of the transaction */
-    int rc = frame(db, statement_commit, DB_WRITE, deadline_us, e);
+    int rc = statement_status(s, e);
+    if (rc == 0)
+        rc = db_execute(db, s, DB_WRITE, deadline_us, NULL, e);
     if (rc < 0)
         disconnect(db); /* whatever state it is in, the server ends the transaction with it */
+    return rc;
+}
+
+int db_commit(struct db *db, int64_t deadline_us, struct err *e)
+{
+    struct statement s;
+    statement_init(&s);
+    statement_commit(&s);
+    int rc = db_commit_by(db, &s, deadline_us, e);
+    statement_clear(&s);
     return rc;
 }
 

@@ -63,6 +63,10 @@ int db_execute(struct db *db, const struct statement *s, enum db_effect effect, 
 int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_us, int64_t *rows, size_t *bad_row,
                     struct err *e) __attribute__((warn_unused_result));
 
+/* Executes a statement whose only result is a row with a number: it becomes *number. */
+int db_execute_number(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *number,
+                      struct err *e) __attribute__((warn_unused_result));
+
 /* Executes a select. On success db_fetch() is next and db_close() at the end; on failure nothing is open. */
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
 /* 1 with a row, 0 behind the last one (and the server said that the select succeeded), -1 with the error. */
@@ -81,6 +85,8 @@ int db_get_bytes(struct db *db, size_t column, struct buf *out, struct err *e) _
  * its outcome is not_applied; the caller then calls db_rollback(). A commit whose answer was lost is unknown. */
 int db_begin(struct db *db, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
 int db_commit(struct db *db, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
+/* The same with a statement that does more before it commits. */
+int db_commit_by(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
 void db_rollback(struct db *db); /* harmless without a transaction */
 
 /* Microseconds of CLOCK_MONOTONIC, as deadlines count them. */

@@ -5,6 +5,7 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "fcgi-worker/ledger.h"
 #include "fcgi-worker/operations.h"
 #include "fcgi-worker/request.h"
 
@@ -164,6 +165,7 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
                .encrypt = w->tds.encrypt,
                .timeout_ms = c->timeout_ms},
         .schema = schema_cache_new(),
+        .ledger = ledger_new(),
     };
     const struct http_app app = {
         .name = w->name,
@@ -176,12 +178,14 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
         .arg = &worker,
     };
 
-    if (worker.schema == NULL) {
+    int status = EX_OSERR;
+    if (worker.schema == NULL || worker.ledger == NULL) {
         log_error("memory ran out");
-        return EX_OSERR;
+    } else {
+        operations_set_token(token);
+        status = http_serve(&app);
     }
-    operations_set_token(token);
-    int status = http_serve(&app);
+    ledger_free(worker.ledger);
     schema_cache_free(worker.schema);
     return status;
 }

@@ -3,9 +3,11 @@
 #include "common/query.h"
 #include "fcgi-worker/changes.h"
 #include "fcgi-worker/insert.h"
+#include "fcgi-worker/ledger.h"
 #include "fcgi-worker/request.h"
 #include "fcgi-worker/rows.h"
 #include "fcgi-worker/statement.h"
+#include "fcgi-worker/write.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -89,9 +91,12 @@ static void explain_select(struct http *h, void *thread)
 /* Executes an UPDATE or DELETE and answers. */
 static void run_change(struct request *r, const struct statement *s)
 {
-    int64_t rows;
-    if (db_execute(r->db, s, DB_WRITE, r->deadline_us, &rows, &r->error) == 0)
-        request_answer_change(r, false, "applied", rows);
+    struct write_result result;
+
+    if (write_run(r, s, 1, &result) == 0) {
+        request_answer_change(r, false, "applied", result.rows);
+        ledger_tidy(r);
+    }
 }
 
 static void update_rows(struct http *h, void *thread)

@@ -145,6 +145,8 @@ void request_answer_change(struct request *r, bool table, const char *outcome, i
 {
     struct buf out;
 
+    if (r->replayed)
+        http_add_header(r->h, "Idempotency-Replayed", "true");
     buf_init(&out, REQUEST_MAX_ANSWER);
     buf_append_text(&out, "{\"status\":\"ok\"");
     if (rows >= 0) {

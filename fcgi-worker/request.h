@@ -30,6 +30,7 @@ struct worker {
     int64_t started_us;
     struct db_config db;
     struct schema_cache *schema;
+    struct ledger *ledger; /* ledger.h */
 };
 
 /* A thread's context: http.h's `thread`. */
@@ -44,12 +45,15 @@ struct request {
     struct db *db;
     int64_t deadline_us;
     struct json_object *body;
+    const char *lines;                 /* the raw body of a request whose body is no JSON object; NULL otherwise */
+    size_t lines_len;
     const char *db_name;               /* logical */
     struct buf database;               /* physical: db_name and the worker's suffix */
     const char *table_name;            /* as the client spelled it */
     const struct schema_table *table;  /* after request_table() */
     struct predicate *where;           /* after request_where(); NULL for none */
     struct err error;
+    bool replayed; /* a write that an earlier request with its key has done */
     bool answered;
 };
 
@@ -69,7 +73,7 @@ int request_table(struct request *r) __attribute__((warn_unused_result));
  * condition, or one that names no column, is ERR_UNSAFE_STATEMENT. */
 int request_where(struct request *r, bool required) __attribute__((warn_unused_result));
 
-/* Answers 200 with what changes have to tell: db_name, with `table` the table, and this shard's outcome; `rows` is the
+/* Answers 200 (with Idempotency-Replayed where that is due) with what changes have to tell: db_name, with `table` the table, and this shard's outcome; `rows` is the
  * number of rows changed, or -1 for an answer without one. */
 void request_answer_change(struct request *r, bool table, const char *outcome, int64_t rows);
 

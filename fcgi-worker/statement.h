@@ -155,6 +155,31 @@ void statement_gw_create(struct statement *s, const char *database);
 void statement_gw_insert(struct statement *s, const char *database, const char *table, const char *shard_column);
 void statement_gw_delete(struct statement *s, const char *database, const char *table);
 
+/* The table gw_requests: which writes with an Idempotency-Key this database has, each noted in the write's own transaction.
+ * A row without rows_affected is a fence: no write that does not know its number can note this key any more. */
+#define STATEMENT_LEDGER "gw_requests"
+#define STATEMENT_HASH_BYTES 32
+#define STATEMENT_KEY_HOURS 24   /* how long a key is kept, at least */
+#define STATEMENT_PURGE_ROWS 200 /* keys that one step of the purge takes away */
+struct statement_note {
+    const char *key;
+    const unsigned char *hash; /* STATEMENT_HASH_BYTES of them */
+    int64_t fence;             /* the fence that is there, 0 for none */
+};
+void statement_ledger_create(struct statement *s, const char *database);
+void statement_ledger_index(struct statement *s, const char *database);
+/* `write` as a transaction of its own that notes its key; its result is a row with the number of rows changed. Fails with 2627
+ * (and changes nothing) when the key is there. */
+void statement_ledger_write(struct statement *s, const struct statement *write, const char *database, const struct statement_note *n);
+/* The end of a transaction that has changed `rows` rows: notes its key and commits. */
+void statement_ledger_commit(struct statement *s, const char *database, const struct statement_note *n, int64_t rows);
+void statement_ledger_find(struct statement *s, const char *database, const char *key); /* request_hash, rows_affected, fence */
+/* Makes a fence's number larger; changes no row where there is none. */
+void statement_ledger_raise(struct statement *s, const char *database, const char *key);
+/* Makes the first fence; 2627 when the key is there. */
+void statement_ledger_fence(struct statement *s, const char *database, const struct statement_note *n);
+void statement_ledger_purge(struct statement *s, const char *database);
+
 /* The catalogue's questions and the columns of their answers. */
 void statement_find_database(struct statement *s, const char *database);              /* name */
 void statement_find_table(struct statement *s, const char *database, const char *table); /* name */

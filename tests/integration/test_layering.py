@@ -22,7 +22,7 @@ HOMES = {  # foreign header: where it may be included
     "sqlite3.h": ("tds-server/engine/cell.h",),
     "utf8proc.h": ("common/collate.c", "tds-server/values/unicode.c"),
     "gmp.h": ("tds-server/values/decimal.c",),
-    "openssl/": ("fcgi-master/cursor.c", "tds-server/wire/tls.c", "tds-server/wire/tls_certificate.c"),
+    "openssl/": ("fcgi-master/cursor.c", "fcgi-worker/ledger.c", "tds-server/wire/tls.c", "tds-server/wire/tls_certificate.c"),
 }
 TDS_SERVER = {  # folder: what it may include of tds-server's other folders
     "": ("wire/", "engine/engine.h"),
