@@ -164,16 +164,18 @@ static int insert_targets(struct binder *b, const struct cat_column **columns, s
 {
     struct plan_write *w = &b->plan->write;
     const struct cat_table *t = w->table;
-    struct buf extra, insert;
+    struct buf extra, insert, values;
     size_t n = count;
     int result = 0;
     buf_init(&extra, BINDER_MAX_SQL);
     buf_init(&insert, BINDER_MAX_SQL);
+    buf_init(&values, BINDER_MAX_SQL);
     w->targets = arena_alloc(b->arena, t->column_count * sizeof *w->targets);
     if (!w->targets)
         return fault_set(b->fault, FAULT_MEMORY);
     w->target_count = t->column_count;
-    buf_printf(&insert, "INSERT INTO %s VALUES ", table_sql(b, w));
+    /* By name: ALTER COLUMN leaves SQLite's columns in an order of their own. */
+    buf_printf(&insert, "INSERT INTO %s ", table_sql(b, w));
     for (size_t i = 0; i < t->column_count && result == 0; i++) {
         const struct cat_column *c = &t->columns[i];
         struct plan_target *target = &w->targets[i];
@@ -192,10 +194,11 @@ static int insert_targets(struct binder *b, const struct cat_column **columns, s
                 buf_printf(&extra, ", %s", types[n].sql);
             target->source = (int)n++;
         }
-        buf_printf(&insert, "%s?%zu", i == 0 ? "(" : ", ", i + 1);
+        buf_printf(&insert, "%sc%d", i == 0 ? "(" : ", ", c->id);
+        buf_printf(&values, "%s?%zu", i == 0 ? "(" : ", ", i + 1);
     }
-    buf_append_char(&insert, ')');
-    const char *more = binder_take(b, &extra);
+    const char *more = binder_take(b, &extra), *list = binder_take(b, &values);
+    buf_printf(&insert, ") VALUES %s)", list);
     w->sql = binder_take(b, &insert);
     w->key = -1;
     if (result < 0)
