@@ -80,6 +80,12 @@ bool sqltype_is_float(const struct sqltype *t)
     return t->kind == SQLTYPE_FLOAT || t->kind == SQLTYPE_REAL;
 }
 
+bool sqltype_is_small(const struct sqltype *t)
+{
+    return (t->kind == SQLTYPE_MONEY && t->precision == SQLTYPE_SMALLMONEY_PRECISION) ||
+           (t->kind == SQLTYPE_DATETIME && t->precision == SQLTYPE_SMALLDATETIME_PRECISION);
+}
+
 bool sqltype_is_string(const struct sqltype *t)
 {
     return t->kind >= SQLTYPE_CHAR && t->kind <= SQLTYPE_TEXT;
@@ -102,7 +108,7 @@ const char *sqltype_name(enum sqltype_kind kind)
 
 void sqltype_write(const struct sqltype *t, struct buf *out)
 {
-    buf_append_text(out, rules[t->kind].name);
+    buf_printf(out, "%s%s", sqltype_is_small(t) ? "SMALL" : "", rules[t->kind].name);
     switch (rules[t->kind].arguments) {
     case ARGUMENTS_NONE:
     case ARGUMENTS_BITS: /* FLOAT is FLOAT(53) */

@@ -58,6 +58,10 @@ struct sqltype {
 /* Groups of types, for tables of behaviour. */
 bool sqltype_is_integer(const struct sqltype *t);   /* TINYINT…BIGINT */
 bool sqltype_is_decimal(const struct sqltype *t);   /* DECIMAL, NUMERIC, MONEY */
+/* SMALLMONEY and SMALLDATETIME: MONEY of precision 10 and DATETIME of precision 16, as the catalogue gives them. */
+#define SQLTYPE_SMALLMONEY_PRECISION 10
+#define SQLTYPE_SMALLDATETIME_PRECISION 16
+bool sqltype_is_small(const struct sqltype *t);
 bool sqltype_is_float(const struct sqltype *t);     /* FLOAT, REAL */
 bool sqltype_is_string(const struct sqltype *t);    /* CHAR…TEXT */
 bool sqltype_is_unicode(const struct sqltype *t);   /* NCHAR, NVARCHAR */

@@ -140,8 +140,8 @@ bool functions_in_range(const struct sqltype *t, int128 v)
 {
     int64_t low, high;
     if (t->kind == SQLTYPE_MONEY) {
-        low = INT64_MIN;
-        high = INT64_MAX;
+        low = sqltype_is_small(t) ? INT32_MIN : INT64_MIN;
+        high = sqltype_is_small(t) ? INT32_MAX : INT64_MAX;
     } else {
         typing_integer_range(t->kind, &low, &high);
     }

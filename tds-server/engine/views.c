@@ -34,6 +34,12 @@ static const struct {
     [SQLTYPE_BINARY] = {173, 0, 0},       [SQLTYPE_VARBINARY] = {165, 0, 0},
 };
 
+/* SMALLMONEY and SMALLDATETIME. */
+static int small_id(const struct sqltype *t)
+{
+    return t->kind == SQLTYPE_MONEY ? 122 : 58;
+}
+
 int views_type_id(enum sqltype_kind kind)
 {
     return type_facts[kind].id;
@@ -46,6 +52,8 @@ static const struct {
 
 int views_column_bytes(const struct sqltype *t)
 {
+    if (sqltype_is_small(t))
+        return 4;
     if (scaled_facts[t->kind].digits > 0)
         return scaled_facts[t->kind].bytes + (t->scale <= 2 ? 3 : t->scale <= 4 ? 4 : 5);
     if (typing_class(t->kind) == TYPE_DECIMAL && t->kind != SQLTYPE_MONEY)
@@ -60,7 +68,7 @@ int views_column_precision(const struct sqltype *t)
 {
     if (scaled_facts[t->kind].digits > 0)
         return scaled_facts[t->kind].digits + (t->scale > 0 ? t->scale + 1 : 0);
-    return typing_class(t->kind) == TYPE_DECIMAL ? t->precision : type_facts[t->kind].precision;
+    return typing_class(t->kind) == TYPE_DECIMAL || sqltype_is_small(t) ? t->precision : type_facts[t->kind].precision;
 }
 
 /* The number for `what`; false: NULL. */
@@ -77,7 +85,7 @@ static bool type_number(enum type_info what, const struct sqltype *t, int *out)
         *out = t->kind == SQLTYPE_TEXT ? INT32_MAX : views_column_bytes(t);
         return sized;
     case INFO_PRECISION:
-        *out = type_facts[t->kind].precision > 0 ? type_facts[t->kind].precision : t->precision;
+        *out = type_facts[t->kind].precision > 0 && !sqltype_is_small(t) ? type_facts[t->kind].precision : t->precision;
         return number;
     case INFO_RADIX:
         *out = class == TYPE_FLOAT ? 2 : 10;
@@ -95,7 +103,7 @@ static bool type_number(enum type_info what, const struct sqltype *t, int *out)
         *out = views_column_precision(t);
         return true;
     case INFO_TYPE_ID:
-        *out = type_facts[t->kind].id;
+        *out = sqltype_is_small(t) ? small_id(t) : type_facts[t->kind].id;
         return true;
     default:
         return false;
@@ -112,7 +120,9 @@ static void sg_type_info(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     struct sqltype t = {.kind = (enum sqltype_kind)kind, .length = sqlite3_value_int(argv[2]),
                         .precision = sqlite3_value_int(argv[3]), .scale = sqlite3_value_int(argv[4])};
     int number;
-    if (what == INFO_NAME)
+    if (what == INFO_NAME && sqltype_is_small(&t))
+        sqlite3_result_text(ctx, t.kind == SQLTYPE_MONEY ? "smallmoney" : "smalldatetime", -1, SQLITE_STATIC);
+    else if (what == INFO_NAME)
         sqlite3_result_text(ctx, typing_name(t.kind), -1, SQLITE_STATIC);
     else if (type_number(what, &t, &number))
         sqlite3_result_int(ctx, number);

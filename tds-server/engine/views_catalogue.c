@@ -59,13 +59,13 @@ static const struct view_column sys_tables[] = {
 static const struct view_column sys_columns[] = {COLUMN_COLUMNS};
 
 static const struct view_column sys_types[] = {
-    {"name", NAME, "sg_type_info(0, kind, 0, 0, 0)"},
-    {"system_type_id", TINYINT, "sg_type_info(9, kind, 0, 0, 0)"},
-    {"user_type_id", INT, "sg_type_info(9, kind, 0, 0, 0)"},
+    {"name", NAME, "sg_type_info(0, kind, 0, small, 0)"},
+    {"system_type_id", TINYINT, "sg_type_info(9, kind, 0, small, 0)"},
+    {"user_type_id", INT, "sg_type_info(9, kind, 0, small, 0)"},
     {"schema_id", INT, "4"},
-    {"max_length", SMALLINT, "CASE WHEN kind BETWEEN 10 AND 13 OR kind >= 21 THEN 8000 WHEN kind IN (5, 6) THEN 17 ELSE sg_type_info(7, kind, 0, 0, 7) END"},
-    {"precision", TINYINT, "CASE WHEN kind IN (5, 6) THEN 38 ELSE sg_type_info(8, kind, 0, 19, 7) END"},
-    {"scale", TINYINT, "CASE WHEN kind IN (5, 6) THEN 38 WHEN kind = 7 THEN 4 WHEN kind IN (16, 18, 19) THEN 7 WHEN kind = 17 THEN 3 ELSE 0 END"},
+    {"max_length", SMALLINT, "CASE WHEN kind BETWEEN 10 AND 13 OR kind >= 21 THEN 8000 WHEN kind IN (5, 6) THEN 17 ELSE sg_type_info(7, kind, 0, small, 7) END"},
+    {"precision", TINYINT, "CASE WHEN kind IN (5, 6) THEN 38 ELSE sg_type_info(8, kind, 0, max(small, 19 * (small = 0)), 7) END"},
+    {"scale", TINYINT, "CASE WHEN kind IN (5, 6) THEN 38 WHEN kind = 7 THEN 4 WHEN kind IN (16, 18, 19) THEN 7 WHEN kind = 17 AND small = 0 THEN 3 ELSE 0 END"},
     {"is_nullable", BIT, "1"},
     {"is_user_defined", BIT, "0"},
     {"principal_id", INT, "NULL"},
@@ -273,7 +273,8 @@ static const struct view views[] = {
     VIEW("sys", "columns", sys_columns, "$sg_column c", false),
     VIEW("sys", "all_columns", sys_columns, "$sg_column c", false),
     VIEW("sys", "types", sys_types,
-         "(WITH RECURSIVE n(kind) AS (SELECT 0 UNION ALL SELECT kind + 1 FROM n WHERE kind < 22) SELECT kind FROM n)", false),
+         "(WITH RECURSIVE n(kind) AS (SELECT 0 UNION ALL SELECT kind + 1 FROM n WHERE kind < 22) SELECT kind, 0 AS small FROM n"
+         " UNION ALL VALUES (7, 10), (17, 16))" /* SMALLMONEY and SMALLDATETIME, by their precisions */, false),
     VIEW("sys", "indexes", sys_indexes, INDEXES, false),
     VIEW("sys", "index_columns", sys_index_columns, "$sg_index_column", false),
     VIEW("sys", "key_constraints", sys_key_constraints, "$sg_object o WHERE o.type IN ('PK', 'UQ')", false),

@@ -210,10 +210,10 @@ static enum decimal_result money_from_text(const char *p, const char *end, int p
     return len == 0 ? DECIMAL_OK : decimal_from_text(text, len, precision, scale, out);
 }
 
-/* MONEY's range is that of an 8-byte integer. */
-static bool money_fits(int128 v)
+/* MONEY's range is that of an 8-byte integer, SMALLMONEY's of one of 4 bytes. */
+static bool money_fits(const struct sqltype *t, int128 v)
 {
-    return v >= INT64_MIN && v <= INT64_MAX;
+    return sqltype_is_small(t) ? v >= INT32_MIN && v <= INT32_MAX : v >= INT64_MIN && v <= INT64_MAX;
 }
 
 static int to_decimal(struct conversion *c)
@@ -251,7 +251,7 @@ static int to_decimal(struct conversion *c)
     default:
         return unsupported(c);
     }
-    if (r == DECIMAL_OK && c->to->kind == SQLTYPE_MONEY && !money_fits(c->out->decimal))
+    if (r == DECIMAL_OK && c->to->kind == SQLTYPE_MONEY && !money_fits(c->to, c->out->decimal))
         r = DECIMAL_OVERFLOW;
     return r == DECIMAL_OK ? 0 : overflow(c, from);
 }

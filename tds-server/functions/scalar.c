@@ -290,6 +290,8 @@ static int type_same_number(struct sqltype *args, size_t count, int part, struct
         *result = typing_make(SQLTYPE_INT);
     else if (sqltype_is_float(&args[0]))
         *result = typing_make(SQLTYPE_FLOAT);
+    else if (args[0].kind == SQLTYPE_MONEY)
+        *result = typing_make(SQLTYPE_MONEY);
     return 0;
 }
 

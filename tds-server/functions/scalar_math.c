@@ -25,6 +25,10 @@ static int set_exact(struct scalar_call *c, int128 v, struct value *out)
 {
     int64_t low = INT64_MIN, high = INT64_MAX;
     if (typing_class(c->result->kind) == TYPE_DECIMAL) {
+        if (sqltype_is_small(c->result)) {
+            low = INT32_MIN;
+            high = INT32_MAX;
+        }
         bool fits = c->result->kind == SQLTYPE_MONEY ? v >= low && v <= high : decimal_fits(v, c->result->precision);
         out->decimal = v;
         return fits ? 0 : overflow(c);

@@ -47,10 +47,11 @@ static int64_t stored_bytes(const struct value *v)
     case SQLTYPE_REAL:
         return 4;
     case SQLTYPE_BIGINT:
-    case SQLTYPE_MONEY:
     case SQLTYPE_FLOAT:
-    case SQLTYPE_DATETIME:
         return 8;
+    case SQLTYPE_MONEY:
+    case SQLTYPE_DATETIME:
+        return sqltype_is_small(&v->type) ? 4 : 8;
     case SQLTYPE_DECIMAL:
     case SQLTYPE_NUMERIC:
         return v->type.precision <= 9 ? 5 : v->type.precision <= 19 ? 9 : v->type.precision <= 28 ? 13 : 17;

@@ -203,6 +203,9 @@ int typing_common(const struct sqltype *a, const struct sqltype *b, struct sqlty
     }
     if (typing_conversion(low->kind, high->kind) != CONVERSION_IMPLICIT)
         return fault_set(f, 206, typing_name(a->kind), typing_name(b->kind));
+    /* SMALLMONEY beside MONEY, SMALLDATETIME beside DATETIME: the larger. */
+    if (high->kind == low->kind && sqltype_is_small(high))
+        high = low;
     *out = *high;
     enum type_class low_class = typing_class(low->kind);
     switch (typing_class(high->kind)) {
@@ -235,6 +238,8 @@ int typing_common(const struct sqltype *a, const struct sqltype *b, struct sqlty
 bool typing_same_form(const struct sqltype *from, const struct sqltype *to)
 {
     enum type_class a = typing_class(from->kind), b = typing_class(to->kind);
+    if (sqltype_is_small(to) && !sqltype_is_small(from))
+        return false;
     if (a == TYPE_DECIMAL && b == TYPE_DECIMAL)
         return from->scale == to->scale;
     if (a == TYPE_DATETIME && b == TYPE_DATETIME) {
@@ -320,7 +325,7 @@ static int moment_arithmetic(enum tsql_op op, const struct sqltype *a, const str
         return fault_set(f, 206, typing_name(a->kind), typing_name(b->kind));
     if (!adds || moment->kind != SQLTYPE_DATETIME || class == TYPE_GUID || class == TYPE_BINARY)
         return fault_set(f, 402, typing_name(a->kind), typing_name(b->kind), op_name(op));
-    *out = *moment;
+    *out = class == TYPE_DATETIME && sqltype_is_small(moment) ? *other : *moment;
     return 0;
 }
 
@@ -361,6 +366,8 @@ int typing_arithmetic(enum tsql_op op, const struct sqltype *a, const struct sql
     bool a_money = a->kind == SQLTYPE_MONEY, b_money = b->kind == SQLTYPE_MONEY;
     if ((a_money || ca != TYPE_DECIMAL) && (b_money || cb != TYPE_DECIMAL) && (a_money || b_money)) {
         *out = typing_make(SQLTYPE_MONEY);
+        if ((!a_money || sqltype_is_small(a)) && (!b_money || sqltype_is_small(b)))
+            out->precision = SQLTYPE_SMALLMONEY_PRECISION;
         return 0;
     }
     if (ca == TYPE_DECIMAL || cb == TYPE_DECIMAL) {
@@ -380,7 +387,7 @@ int typing_sum(const char *function, const struct sqltype *t, struct sqltype *ou
         return 0;
     case TYPE_DECIMAL:
         if (t->kind == SQLTYPE_MONEY) {
-            *out = *t;
+            *out = typing_make(SQLTYPE_MONEY);
             return 0;
         }
         *out = (struct sqltype){.kind = SQLTYPE_NUMERIC, .precision = SQLTYPE_MAX_PRECISION,

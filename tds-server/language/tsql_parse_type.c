@@ -223,10 +223,11 @@ static int parse_arguments(struct tsql_parser *p, const struct type_row *row, bo
     }
     type->length = row->fixed;
     if (row->kind == SQLTYPE_MONEY) {
-        type->precision = MONEY_DIGITS;
+        type->precision = row->small ? SQLTYPE_SMALLMONEY_PRECISION : MONEY_DIGITS;
         type->scale = MONEY_SCALE;
     } else if (row->kind == SQLTYPE_DATETIME) {
-        type->scale = DATETIME_SCALE;
+        type->precision = row->small ? SQLTYPE_SMALLDATETIME_PRECISION : 0;
+        type->scale = row->small ? 0 : DATETIME_SCALE;
     }
     if (tsql_at(p, '('))
         return tsql_fail(p, 2716, p->token.line, "Column, parameter, or variable: Cannot specify a column width on data type %s.", row->name);
@@ -246,7 +247,6 @@ int tsql_parse_type(struct tsql_parser *p, bool column, struct tsql_type *out)
         return fail_unknown(p, name, line);
     out->type.kind = row->kind;
     out->implied_not_null = row->implied_not_null;
-    out->small = row->small;
     if (parse_arguments(p, row, column, &out->type) != 0)
         return -1;
     if (column && tsql_take_word(p, WORD_COLLATE))

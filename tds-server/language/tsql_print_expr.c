@@ -130,10 +130,7 @@ static void print_literal(const struct tsql_literal *l, struct buf *out)
 
 void tsql_print_type(const struct tsql_type *t, struct buf *out)
 {
-    if (t->small)
-        buf_append_text(out, t->type.kind == SQLTYPE_MONEY ? "SMALLMONEY" : "SMALLDATETIME");
-    else
-        sqltype_write(&t->type, out);
+    sqltype_write(&t->type, out);
     if (t->collation.len > 0) {
         buf_append_text(out, " COLLATE ");
         tsql_print_name(t->collation, out);

@@ -128,7 +128,6 @@ struct tsql_type {
     struct sqltype type;
     struct tsql_text collation; /* of a column; CAST has none */
     bool implied_not_null;      /* SYSNAME: NOT NULL unless NULL is written */
-    bool small;                 /* SMALLMONEY or SMALLDATETIME, which are MONEY and DATETIME here */
 };
 
 enum tsql_cast_kind { TSQL_CAST_PLAIN, TSQL_CAST_TRY };

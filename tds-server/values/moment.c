@@ -338,7 +338,10 @@ size_t moment_to_form(struct moment m, const struct sqltype *type, char *text)
         return VALUE_DATE_LEN;
     }
     int64_t rounded;
-    if (type->kind == SQLTYPE_DATETIME) {
+    bool small = sqltype_is_small(type);
+    if (small) {
+        rounded = (m.ticks + MOMENT_TICKS_PER_MINUTE / 2) / MOMENT_TICKS_PER_MINUTE * MOMENT_TICKS_PER_MINUTE;
+    } else if (type->kind == SQLTYPE_DATETIME) {
         rounded = round_datetime(m.ticks);
     } else {
         int64_t unit = unit_of_scale(type->scale);
@@ -351,6 +354,8 @@ size_t moment_to_form(struct moment m, const struct sqltype *type, char *text)
     if (!moment_add_ticks(&m, 0, rounded - m.ticks))
         return 0;
     if (type->kind == SQLTYPE_DATETIME && m.days < MOMENT_DAY_1753)
+        return 0;
+    if (small && (m.days < MOMENT_DAY_1900 || m.days > MOMENT_DAY_2079))
         return 0;
     int32_t offset = m.offset;
     if (type->kind == SQLTYPE_DATETIMEOFFSET && !moment_to_utc(m, &m))

@@ -18,6 +18,7 @@
 #define MOMENT_DAYS 3652059      /* 0001-01-01 … 9999-12-31 */
 #define MOMENT_DAY_1753 639905   /* the first day of DATETIME */
 #define MOMENT_DAY_1900 693595   /* what a time without a date belongs to */
+#define MOMENT_DAY_2079 (MOMENT_DAY_1900 + 65535) /* the last day of SMALLDATETIME, 6 June */
 #define MOMENT_MAX_OFFSET 840    /* minutes: 14 hours */
 #define MOMENT_TEXT 48           /* bytes that hold any value's text */
 

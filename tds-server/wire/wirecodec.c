@@ -161,8 +161,11 @@ static int read_money(const struct wiretype *w, const unsigned char *p, size_t l
 
 static void write_money(const struct wiretype *w, const struct value *v, struct buf *out)
 {
-    (void)w;
     uint64_t money = (uint64_t)(int64_t)v->decimal;
+    if (w->size == 4) {
+        put_uint(out, money & 0xFFFFFFFF, 4);
+        return;
+    }
     put_uint(out, money >> 32, 4);
     put_uint(out, money & 0xFFFFFFFF, 4);
 }
@@ -238,11 +241,15 @@ static int read_datetime(const struct wiretype *w, const unsigned char *p, size_
 
 static void write_datetime(const struct wiretype *w, const struct value *v, struct buf *out)
 {
-    (void)w;
     int32_t days;
     int64_t ticks;
     int32_t units;
     split_datetime(v, &days, &ticks);
+    if (w->size == 4) {
+        put_uint(out, (uint32_t)(days - DAYS_TO_1900), 2);
+        put_uint(out, (uint32_t)(ticks / TICKS_PER_MINUTE), 2);
+        return;
+    }
     datetime_units(ticks, &days, &units);
     put_uint(out, (uint32_t)(days - DAYS_TO_1900), 4);
     put_uint(out, (uint32_t)units, 4);

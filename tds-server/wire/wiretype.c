@@ -127,7 +127,7 @@ void wiretype_describe(const struct dialect *d, const struct sqltype *type, enum
     }
     default:
         out->codec = wirecodec_find(plain[type->kind].token);
-        out->size = plain[type->kind].size;
+        out->size = sqltype_is_small(type) ? 4 : plain[type->kind].size;
     }
     assert(out->codec != NULL && out->codec->write != NULL);
 }
@@ -262,10 +262,11 @@ static struct sqltype engine_type(const struct wiretype *w)
     } else if (t.kind == SQLTYPE_FLOAT && w->size == 4) {
         t.kind = SQLTYPE_REAL;
     } else if (t.kind == SQLTYPE_MONEY) {
-        t.precision = 19;
+        t.precision = w->size == 4 ? SQLTYPE_SMALLMONEY_PRECISION : 19;
         t.scale = 4;
     } else if (t.kind == SQLTYPE_DATETIME) {
-        t.scale = 3;
+        t.precision = w->size == 4 ? SQLTYPE_SMALLDATETIME_PRECISION : 0;
+        t.scale = w->size == 4 ? 0 : 3;
     } else if (sqltype_is_string(&t) || sqltype_is_binary(&t)) {
         if (w->codec->form == FORM_LONG || in_pieces(w)) {
             t.length = SQLTYPE_MAX;
