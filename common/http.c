@@ -239,6 +239,7 @@ int http_body_text(struct http *h, const char **text, size_t *len, struct err *e
     if (got < 0 || (unsigned long long)got != expected)
         return err_set(e, ERR_BAD_REQUEST, "body: ended after %d of %llu bytes", got, expected);
     buf_commit(&h->body, (size_t)expected);
+    h->body_read = expected;
     *text = buf_text(&h->body);
     *len = h->body.len;
     return 0;
@@ -611,21 +612,19 @@ static void serve_request(struct http *h, void *thread)
 }
 
 /* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
- * cost lighttpd the answer. lighttpd has limited the length already, unless the body is streamed: then the answer goes out
- * first, and a client that does not stop sending on it is listened to for a while only. */
+ * cost lighttpd the answer. The rest of a stream may not have come yet, and a client may wait for the answer before it sends more,
+ * or not stop sending because of it: so the answer goes out first, and the rest is waited for a while only. */
 static void drain_body(struct http *h)
 {
     char scrap[16384];
     int64_t until = now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
 
-    if (h->body_streamed) {
+    if (h->body_read < content_length(h)) {
         (void)FCGX_FFlush(h->fcgi->out);
         limit_waits(h, HTTP_DRAIN_IDLE_MS);
     }
-    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap)) {
-        if (h->body_streamed && now_us() > until)
-            break;
-    }
+    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap) && now_us() < until)
+        continue;
 }
 
 /* Waits until lighttpd has read what was sent, and has had the time to pass it on. */

@@ -116,16 +116,35 @@ static void check_any_bytes(const char *text, size_t len)
     buf_clear(&b);
 }
 
+/* Read in place, an object has the members that its tree has. */
+static void check_fields(struct json_fields *f, const struct json_object *obj)
+{
+    struct json_fields of_tree = {0};
+    struct err e = ERR_INIT;
+    CHECK(json_fields_from(&of_tree, obj, &e) == 0);
+    CHECK(f->count == of_tree.count);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct json_field *a = &f->items[i], *b = &of_tree.items[i];
+        CHECK(strcmp(a->name, b->name) == 0 && a->kind == b->kind);
+        if (a->kind == JSON_STRING || a->kind == JSON_NUMBER || a->kind == JSON_BOOL)
+            CHECK(a->len == b->len && memcmp(a->text, b->text, a->len) == 0);
+    }
+    json_fields_clear(&of_tree);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
     struct err e = ERR_INIT, sliced = ERR_INIT;
     struct json_object *obj;
     int rc = json_read(text, size, &obj, &e);
+    struct json_fields fields = {0};
+    struct err in_place = ERR_INIT;
     CHECK(json_slices(text, size, NULL, 0, &sliced) == rc);
+    CHECK(json_fields_read(&fields, text, size, &in_place) == rc);
     if (rc) {
         CHECK(e.code == ERR_BAD_JSON && sliced.code == ERR_BAD_JSON && !obj);
-        CHECK(strcmp(e.detail, sliced.detail) == 0);
+        CHECK(strcmp(e.detail, sliced.detail) == 0 && strcmp(e.detail, in_place.detail) == 0);
         check_detail(&e);
     } else {
         CHECK(json_kind(obj) == JSON_OBJECT);
@@ -133,8 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_round_trip(obj, json_write_canonical);
         check_same_canonical(obj);
         check_slices(text, size, obj);
+        check_fields(&fields, obj);
         json_free(obj);
     }
+    json_fields_clear(&fields);
     check_any_bytes(text, size);
     return 0;
 }

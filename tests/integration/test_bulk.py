@@ -4,6 +4,7 @@
 import http.client
 import json
 import pathlib
+import select
 import socket
 import threading
 import time
@@ -251,6 +252,31 @@ class Bulk(ClusterTest):
                 time.sleep(0.3)
             answer = self.answer(s)
         self.assertEqual((answer.status, answer.json["rows_affected"]), (200, 7), answer)
+
+    def test_streams_leave_threads_to_others(self):
+        """Half of the master's eight threads at most read streams; who comes too late is told so before the body is there."""
+        streams = [self.open(1000) for _ in range(6)]
+        try:
+            for s in streams:
+                s.sendall(b'{"student_id":1}\n')
+            answered = set()
+            eventually(lambda: answered.update(select.select(streams, [], [], 0)[0]) or len(answered) == 2)
+            refused = [self.answer(s) for s in answered]
+            self.assertEqual([(a.status, a.code, a.json["outcome"]) for a in refused], [(429, "too_busy", "not_applied")] * 2)
+            self.assertGreaterEqual(int(refused[0].headers["retry-after"]), 1)
+            self.assertEqual(self.count(), 0)
+        finally:
+            for s in streams:
+                s.close()
+        eventually(lambda: self.stream(lines(students([1]))).status == 200)
+
+    def test_client_that_falls_silent(self):
+        """After 20 seconds it is told so, and nothing of the unfinished batch is there."""
+        with self.open(1000) as s:
+            s.sendall(b'{"student_id":1}\n')
+            answer = self.answer(s)
+        self.assertEqual((answer.status, answer.code, answer.json["outcome"]), (504, "deadline_exceeded", "not_applied"), answer)
+        self.assertEqual(self.count(), 0)
 
     def test_cut_connection_leaves_whole_batches(self):
         body = lines(students(range(60000)))
