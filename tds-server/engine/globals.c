@@ -483,12 +483,23 @@ int globals_call(const struct session_function *f, struct engine_session *s, con
     return result;
 }
 
+/* The function of this name, looked for once a statement; NULL: no memory for the name. */
+static const struct session_function *asked_function(sqlite3_context *ctx, sqlite3_value *named)
+{
+    const struct session_function *f = sqlite3_get_auxdata(ctx, 0);
+    const char *name = f ? NULL : (const char *)sqlite3_value_text(named);
+    if (name) {
+        f = globals_find(name, strlen(name));
+        sqlite3_set_auxdata(ctx, 0, (void *)f, NULL);
+    }
+    return f;
+}
+
 /* sg_ask(function, value, type, value, type …): the same for values of a row. */
 static void sg_ask(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     struct engine_session *s = sqlite3_user_data(ctx);
-    const char *name = (const char *)sqlite3_value_text(argv[0]);
-    const struct session_function *f = name ? globals_find(name, strlen(name)) : NULL;
+    const struct session_function *f = asked_function(ctx, argv[0]);
     struct value args[GLOBALS_MAX_ARGS], out;
     struct buf scratch;
     size_t count = ((size_t)argc - 1) / 2;

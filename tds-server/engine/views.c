@@ -172,7 +172,7 @@ static bool is(struct tsql_text text, const char *name)
 
 const struct view *views_find(struct tsql_text schema, struct tsql_text name)
 {
-    for (size_t l = 0; l < LISTS; l++) {
+    for (size_t l = 0; l < LISTS && schema.len > 0; l++) {
         for (size_t i = 0; i < lists[l]->count; i++) {
             const struct view *v = &lists[l]->views[i];
             if (is(schema, v->schema) && is(name, v->name))

@@ -92,6 +92,15 @@ class Clients(unittest.TestCase):
                     "-123.4500\tnaïve €\t日本 😀\tlong ü\t3F2504E0-4F89-11D3-9A0C-0305E82C3301\t00dead",
                     "NULL\tNULL\tNULL\tNULL\tNULL\tNULL"])
 
+    def test_who_is_there_is_told(self):
+        out = self.server.tsql("SELECT s.program_name, s.login_name, s.client_interface_name, c.client_net_address, c.net_packet_size, s.host_name "
+                               "FROM sys.dm_exec_sessions s JOIN sys.dm_exec_connections c ON c.session_id = s.session_id "
+                               "WHERE s.session_id = @@SPID", database="C")
+        host = socket.gethostname()
+        self.assertRegex(out.strip(), rf"^TSQL\tsa\t[^\t]+\t127\.0\.0\.1\t4096\t{re.escape(host)}$")
+        self.assertEqual(self.server.tsql("SELECT APP_NAME(), HOST_NAME(), CONNECTIONPROPERTY('client_net_address')").strip(),
+                         f"TSQL\t{host}\t127.0.0.1")
+
     def test_errors_reach_the_client(self):
         self.assertIn("Msg 208", self.server.tsql("SELECT * FROM nothing_there", database="C"))
         self.assertIn("Login failed for user 'sa'", self.server.tsql("SELECT 1", password="wrong"))
