@@ -16,6 +16,8 @@
 #define MASTER_KEEP_ALIVE_S 75
 #define WORKER_KEEP_ALIVE_S 150 /* longer than the master keeps an idle connection */
 #define READ_TIMEOUT_SLACK_S 10
+#define MASTER_WRITE_IDLE_S 60
+#define WORKER_WRITE_IDLE_S 300 /* one shard's rows may have to wait while others' are merged; a TDS server waits as long */
 
 /* What stands for @NAME@ in a template. Later values win over earlier ones. */
 struct values {
@@ -96,7 +98,7 @@ static int raise_descriptors(void)
     return (int)limit.rlim_cur;
 }
 
-static int set_server(const struct conf *c, struct values *v, const char *title, int port, int keep_alive_s)
+static int set_server(const struct conf *c, struct values *v, const char *title, int port, int keep_alive_s, int write_idle_s)
 {
     int fds = raise_descriptors();
     char *data = folder_plain_name(c->folder, c->folder->data, "data");
@@ -112,6 +114,7 @@ static int set_server(const struct conf *c, struct values *v, const char *title,
     set(v, "MAX_FDS", text("%d", fds));
     set(v, "MAX_CONNECTIONS", text("%d", fds / 3 < CONF_MAX_CONNECTIONS ? fds / 3 : CONF_MAX_CONNECTIONS));
     set(v, "KEEP_ALIVE_S", text("%d", keep_alive_s));
+    set(v, "WRITE_IDLE_S", text("%d", write_idle_s));
     return 0;
 }
 
@@ -135,7 +138,7 @@ char *conf_master_app(const struct cluster *cluster)
 
 static int fill_workers(const struct conf *c, struct values *v, struct buf *out)
 {
-    if (set_server(c, v, "The workers", c->cluster->workers[0].port, WORKER_KEEP_ALIVE_S) != 0 ||
+    if (set_server(c, v, "The workers", c->cluster->workers[0].port, WORKER_KEEP_ALIVE_S, WORKER_WRITE_IDLE_S) != 0 ||
         fill(c, "server.conf.in", v, out) != 0)
         return -1;
     for (size_t i = 0; i < c->cluster->worker_count; i++) {
@@ -159,7 +162,7 @@ static int fill_master(const struct conf *c, struct values *v, struct buf *out)
     char *title = text("The master, %s", c->cluster->master_role);
     int rc = -1;
 
-    if (set_server(c, v, title, c->cluster->master_port, MASTER_KEEP_ALIVE_S) == 0 && fill(c, "server.conf.in", v, out) == 0) {
+    if (set_server(c, v, title, c->cluster->master_port, MASTER_KEEP_ALIVE_S, MASTER_WRITE_IDLE_S) == 0 && fill(c, "server.conf.in", v, out) == 0) {
         set_app(c, v, conf_master_app(c->cluster), title);
         if (fill(c, "app.conf.in", v, out) == 0)
             rc = fill(c, "master.conf.in", v, out);

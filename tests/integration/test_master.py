@@ -70,9 +70,11 @@ class StandIn:
                 connection.shutdown(socket.SHUT_RDWR)
         self.connections.clear()
 
-    def send(self, h, status, answer, marked=True):
+    def send(self, h, status, answer, marked=True, type=None):
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         h.send_response(status)
+        if type:
+            h.send_header("Content-Type", type)
         if marked:
             h.send_header("X-Shardgate", self.name)
         h.send_header("Content-Length", str(len(body)))
@@ -96,6 +98,8 @@ class StandIn:
             self.send(h, 500, b"<html>", marked=False)
         elif fault == "garbage":
             self.send(h, 200, b'{"status":"ok","rows":[}')
+        elif isinstance(fault, bytes):
+            self.send(h, 200, fault, type="application/x-ndjson")
         elif isinstance(fault, tuple):
             self.refuse(h, *fault)
         elif h.path == "/health":
@@ -343,6 +347,23 @@ class Master(harness.ClusterTest):
         self.refused(502, "bad_worker_answer", "/select", T)
         problem = self.refused(502, "bad_worker_answer", "/insert", {**T, "data": {"student_id": 1003}})
         self.assertEqual(problem["outcome"], "unknown")
+
+    def test_rows_in_lines(self):
+        """Lines are joined with the plain answers of other workers; those that do not end as they must are no answer."""
+        row, end = b'{"student_id": 7, "n": null}\n', b'["end",{"count":%d,"complete":true,"shards":[{"shard":1,"worker":"python","outcome":"ok","rows":1}]}]\n'
+        self.ok("/insert", {**T, "data": {"student_id": 1001, "n": None}})
+        for body in (T, {**T, "order_by": ["student_id"]}):
+            self.python(select=row + end % 1)
+            answer = self.ok("/select", body)
+            self.assertEqual(sorted(r["student_id"] for r in answer["rows"]), [7, 1001])
+            self.assertEqual((answer["count"], answer["shards"][1]["rows"]), (2, 1))
+            for lines in (row, row + end % 2, row + end % 1 + row, b"\n", row + row[:9], end % 0 + b"x"):
+                self.python(select=lines)
+                self.refused(502, "bad_worker_answer", "/select", body)
+            problem = {"status": 503, "code": "deadlock", "detail": "once more", "outcome": "not_applied", "retry": "after"}
+            self.python(select=row + json.dumps(["failed", problem]).encode() + b"\n")
+            self.assertIn("once more", self.refused(503, "deadlock", "/select", body)["detail"])
+        self.assertEqual(self.workers[1].arrivals[-1][2]["Accept"], "application/x-ndjson")
 
     def test_partial_writes_name_every_shard(self):
         rows = [{"student_id": k} for k in (1001, 1002, 1003)]
