@@ -4,10 +4,14 @@ one connection may cost is bounded."""
 
 import contextlib
 import os
+import random
 import re
+import select
 import socket
 import struct
+import subprocess
 import threading
+import time
 import unittest
 
 import harness
@@ -77,7 +81,9 @@ def done_status(answer):
     return struct.unpack_from("<H", answer, len(answer) - 12)[0]
 
 
-class Hostile(unittest.TestCase):
+class Served(unittest.TestCase):
+    """A server, and a connection that has to be answered whatever others do."""
+
     @classmethod
     def setUpClass(cls):
         cls.server = Server("--max-connections", "600", "--encrypt", "off")
@@ -101,6 +107,8 @@ class Hostile(unittest.TestCase):
         with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as f:
             return int(re.search(rf"^{what}:\s+(\d+) kB$", f.read(), re.M).group(1)) * 1024
 
+
+class Hostile(Served):
     def test_half_messages_cost_little_and_hold_nobody_up(self):
         before = self.memory()
         with contextlib.ExitStack() as stack:
@@ -292,6 +300,144 @@ class Hostile(unittest.TestCase):
         """How many sessions are there, the watcher's among them, as text somewhere in the answer; b"2": hardly any."""
         answer = self.watcher.ask("SELECT CASE WHEN COUNT(*) <= 2 THEN '2' ELSE 'more' END FROM sys.dm_exec_sessions")
         return b"2" if "more".encode("utf-16le") not in answer and b"more" not in answer else b""
+
+
+class Recorder:
+    """Between a client and the server: keeps what each of them said."""
+
+    def __init__(self, port):
+        self.port, self.sent, self.answered = port, b"", b""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.thread.join(START_TIMEOUT_S)
+        self.listener.close()
+
+    def run(self):
+        with self.listener.accept()[0] as client, socket.create_connection(("127.0.0.1", self.port)) as server:
+            while True:
+                for end in select.select([client, server], [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    if end is client:
+                        self.sent += data
+                        server.sendall(data)
+                    else:
+                        self.answered += data
+                        client.sendall(data)
+
+
+def bodies(data):
+    """What packets carry, without the session's number in their headers."""
+    out = b""
+    while len(data) >= HEADER:
+        length = struct.unpack_from(">H", data, 2)[0]
+        out, data = out + data[HEADER:length], data[length:]
+    return out
+
+
+class Mutated(Served):
+    """Sessions of a real client, cut anywhere and changed anywhere. SHARDGATE_MUTATIONS says how many; a failure prints the
+    number that SHARDGATE_MUTATION_SEED tries again."""
+
+    COUNT = int(os.environ.get("SHARDGATE_MUTATIONS", "150"))
+    SEED = int(os.environ.get("SHARDGATE_MUTATION_SEED", "0"))
+    OPEN_MAX = 40          # connections left open, as they are
+    PIECES_MAX = 60
+    PAUSE_MAX_S = 0.01
+    GROWTH_MAX = 64 * MIB  # of the server's memory, over all of them
+    # What it answers does not depend on when.
+    READING = ("SELECT i, 'n' + CAST(i AS VARCHAR(9)) FROM n ORDER BY i", "SELECT 1/0 PRINT 'caf\u00e9'", "SELECT nothing FROM nowhere",
+               "SELECT REPLICATE(CAST(N'x' AS NVARCHAR(MAX)), 9000), NULL, 1.50, 0x0102, CAST('2024-02-29' AS DATE)")
+    WRITING = ("BEGIN TRANSACTION INSERT INTO w SELECT i FROM n", "SAVE TRANSACTION s UPDATE w SET i = -i ROLLBACK TRANSACTION s",
+               "EXEC sp_executesql N'SELECT @p + i FROM n', N'@p INT', 5", "ROLLBACK")
+
+    def record(self, statements):
+        with Recorder(self.server.port) as recorder:
+            command = ["tsql", "-H", "127.0.0.1", "-p", str(recorder.listener.getsockname()[1]), "-U", "sa", "-P", self.server.password, "-o", "fhq"]
+            subprocess.run(command, input="".join(s + "\ngo\n" for s in statements), capture_output=True, text=True, check=False,
+                           timeout=START_TIMEOUT_S, env={**os.environ, "TDSVER": "7.4", "LC_ALL": "C.UTF-8"})
+        self.assertGreater(recorder.answered.count(b"\xfd"), len(statements))  # DONEs, the login's among them
+        return recorder
+
+    @staticmethod
+    def mutate(rng, data):
+        data = bytearray(data)
+        for _ in range(rng.randint(1, 8)):
+            at, length = rng.randrange(len(data)), rng.choice((1, 1, 2, 4, 8, 200))
+            change = rng.randrange(5)
+            if change == 0:
+                data[at] ^= 1 << rng.randrange(8)
+            elif change == 1:
+                data[at:at + length] = rng.choice((b"\0", b"\xff")) * min(length, len(data) - at)
+            elif change == 2 and len(data) > length:
+                del data[at:at + length]
+            elif change == 3:
+                data[at:at] = data[at:at + length]
+            else:
+                data[at:at] = rng.randbytes(length)
+        return bytes(data)
+
+    def send_in_pieces(self, rng, c, data):
+        """False when the server closed the connection meanwhile."""
+        cuts = sorted(rng.randrange(len(data)) for _ in range(rng.randrange(self.PIECES_MAX)))
+        try:
+            for start, end in zip([0, *cuts], [*cuts, len(data)]):
+                c.sendall(data[start:end])
+                if rng.random() < 0.2:
+                    time.sleep(rng.random() * self.PAUSE_MAX_S)
+        except OSError:
+            return False
+        return True
+
+    @staticmethod
+    def read_to_end(c):
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(OSError):  # the other end has closed it
+                c.shutdown(socket.SHUT_WR)
+            while more := c.recv(65536):
+                answer += more
+        return answer
+
+    def test_sessions_cut_and_changed_anywhere(self):
+        self.server.tsql("CREATE TABLE w (i INT)")
+        reading, writing = self.record(self.READING), self.record(self.WRITING)
+        self.answers()
+        before, left_open = self.memory(), []
+        with contextlib.ExitStack() as stack:
+            for number in range(self.SEED, self.SEED + self.COUNT):
+                with self.subTest(seed=number):
+                    rng = random.Random(number)
+                    session = rng.choice((reading, writing))
+                    whole = rng.random() < 0.3
+                    c = stack.enter_context(socket.create_connection(("127.0.0.1", self.server.port), timeout=START_TIMEOUT_S))
+                    sent = self.send_in_pieces(rng, c, session.sent if whole else self.mutate(rng, session.sent))
+                    if whole:
+                        self.assertTrue(sent)
+                        answer = b""
+                        while len(answer) < len(session.answered) and (more := c.recv(65536)):
+                            answer += more
+                        if session is reading:
+                            self.assertEqual(bodies(answer), bodies(reading.answered))
+                    elif session is reading and rng.random() < 0.3 and len(left_open) < self.OPEN_MAX:  # it holds no locks
+                        left_open.append(c)
+                        continue
+                    elif rng.random() < 0.5:
+                        self.read_to_end(c)
+                    c.close()
+                    if number % 10 == 0:
+                        self.answers()
+        self.answers()
+        if not SANITIZED:
+            self.assertTrue(eventually(lambda: self.memory() < before + self.GROWTH_MAX))
+        print(f"# {self.COUNT} sessions, {(self.memory() - before) / MIB:.1f} MiB more")
 
 
 class Sizes(unittest.TestCase):
