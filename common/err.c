@@ -203,6 +203,14 @@ bool err_outcome_find(const char *name, enum err_outcome *out)
     return false;
 }
 
+void err_doubt(struct err *e)
+{
+    if (e->outcome != OUTCOME_NOT_APPLIED || e->retry != RETRY_AFTER)
+        return;
+    e->outcome = OUTCOME_UNKNOWN;
+    e->retry = RETRY_SAME_KEY;
+}
+
 const char *err_retry_name(enum err_retry retry)
 {
     return retry_names[retry];

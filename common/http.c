@@ -97,6 +97,19 @@ const char *http_query(const struct http *h)
     return h->query;
 }
 
+int http_check_key(const char *key, struct err *e)
+{
+    size_t len = strlen(key);
+
+    for (const char *p = key; *p != '\0'; p++) {
+        if (*p < ' ' || *p > '~')
+            len = 0;
+    }
+    if (len == 0 || len > HTTP_KEY_MAX)
+        return err_set(e, ERR_BAD_FIELD, "Idempotency-Key: 1 to %d printable ASCII characters are expected", HTTP_KEY_MAX);
+    return 0;
+}
+
 const char *http_request_id(const struct http *h)
 {
     return h->request_id;

@@ -22,6 +22,8 @@
 #define HTTP_HELD ((size_t)32 << 10) /* bytes of a streamed answer that are held back: a shorter one goes out whole */
 #define HTTP_STOP_MS 10000     /* how long requests under way may still take once the program is told to stop */
 
+#define HTTP_KEY_MAX 64        /* characters of an Idempotency-Key */
+
 struct http; /* one exchange; lives for one call of a handler */
 
 struct http_route {
@@ -57,6 +59,8 @@ const char *http_path(const struct http *h);  /* of REQUEST_URI, without the que
 const char *http_query(const struct http *h); /* behind '?'; "" for none */
 const char *http_header(const struct http *h, const char *name); /* NULL when absent; "X-Master-Token" */
 const char *http_request_id(const struct http *h);
+/* Is the text an Idempotency-Key: 1 to HTTP_KEY_MAX printable ASCII characters? 0, or -1 and ERR_BAD_FIELD. */
+int http_check_key(const char *key, struct err *e) __attribute__((warn_unused_result));
 int64_t http_started_us(const struct http *h); /* CLOCK_MONOTONIC when the request was accepted */
 
 /* Reads the body (once) as the contract wants it: a Content-Type other than JSON is ERR_NOT_JSON, too long is

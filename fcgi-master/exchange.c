@@ -125,12 +125,16 @@ static bool in_list(const char *const *list, const char *name)
     return false;
 }
 
-static int check_key(struct exchange *x, bool write)
+/* What is no key is told before anything is asked of a worker. */
+static int read_key(struct exchange *x, enum exchange_key meaning)
 {
-    /* A client that relies on it must not be left to think that a repeat is safe. */
-    if (write && http_header(x->h, "Idempotency-Key") != NULL)
-        return err_set(&x->err, ERR_BAD_FIELD, "Idempotency-Key: not yet supported");
-    return 0;
+    const char *key = http_header(x->h, "Idempotency-Key");
+    if (key == NULL || meaning == EXCHANGE_KEY_IGNORED)
+        return 0;
+    if (meaning == EXCHANGE_KEY_REFUSED)
+        return err_set(&x->err, ERR_BAD_FIELD, "Idempotency-Key: only /insert of JSON, /update and /delete take one");
+    x->key = key;
+    return http_check_key(key, &x->err);
 }
 
 static int read_members(struct exchange *x, const char *const *members)
@@ -140,16 +144,16 @@ static int read_members(struct exchange *x, const char *const *members)
     return in_list(members, "table") ? read_table(x) : 0;
 }
 
-int exchange_read_body(struct exchange *x, const char *const *members, bool write)
+int exchange_read_body(struct exchange *x, const char *const *members, enum exchange_key key)
 {
-    if (check_key(x, write) != 0 || http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0)
+    if (read_key(x, key) != 0 || http_body(x->h, &x->body, &x->text, &x->len, &x->err) != 0)
         return -1;
     return read_members(x, members);
 }
 
-int exchange_read_query(struct exchange *x, const char *const *members, bool write)
+int exchange_read_query(struct exchange *x, const char *const *members, enum exchange_key key)
 {
-    if (check_key(x, write) != 0 || http_query_object(x->h, &x->body, &x->err) != 0)
+    if (read_key(x, key) != 0 || http_query_object(x->h, &x->body, &x->err) != 0)
         return -1;
     return read_members(x, members);
 }
@@ -176,7 +180,8 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
         .request_id = http_request_id(x->h),
         .schema_tag = q->schema_tag,
         .deadline_us = q->deadline_us,
-        .repeatable = !q->write,
+        .key = q->write ? x->key : NULL,
+        .repeatable = !q->write || x->key != NULL,
         .stream = q->stream,
     };
     if (fanout_add(x->fanout, worker, &rq) == 0)
@@ -200,7 +205,7 @@ void exchange_read_loss(const struct fanout_answer *a, struct err *e)
     err_set(e, transport_code(a), "%s", a->detail);
 }
 
-static void read_answer(const struct exchange_question *q, const struct fanout_answer *a, struct merge_part *p)
+static void read_answer(const struct exchange *x, const struct exchange_question *q, const struct fanout_answer *a, struct merge_part *p)
 {
     if (a->result == FANOUT_STREAMED)
         return;
@@ -217,6 +222,8 @@ static void read_answer(const struct exchange_question *q, const struct fanout_a
     } else {
         merge_read_problem(a->status, a->body, a->len, a->retry_after_s, q->write, &p->err);
     }
+    if (q->write && x->key != NULL)
+        err_doubt(&p->err);
 }
 
 void exchange_run(struct exchange *x, const struct exchange_question *q)
@@ -225,8 +232,17 @@ void exchange_run(struct exchange *x, const struct exchange_question *q)
     for (size_t i = 0; i < x->part_count; i++) {
         struct merge_part *p = &x->parts[i];
         if (p->text == NULL && p->err.code == ERR_NONE)
-            read_answer(q, fanout_answer(x->fanout, x->calls[i]), p);
+            read_answer(x, q, fanout_answer(x->fanout, x->calls[i]), p);
     }
+}
+
+bool exchange_replayed(const struct exchange *x)
+{
+    for (size_t i = 0; i < x->part_count; i++) {
+        if (!fanout_answer(x->fanout, x->calls[i])->replayed)
+            return false;
+    }
+    return x->key != NULL && x->part_count > 0;
 }
 
 int exchange_refuse(struct exchange *x, enum merge_kind kind)
@@ -236,12 +252,16 @@ int exchange_refuse(struct exchange *x, enum merge_kind kind)
     merge_problem(x->parts, x->part_count, kind, &e, &x->shards);
     if (buf_status(&x->shards) != 0)
         buf_reset(&x->shards);
+    if (x->key != NULL && e.outcome != OUTCOME_NOT_APPLIED)
+        e.retry = RETRY_SAME_KEY; /* finds out, and completes what is missing */
     x->err = e;
     return -1;
 }
 
 void exchange_fail(struct exchange *x)
 {
+    if (x->key != NULL)
+        err_doubt(&x->err);
     http_fail(x->h, &x->err, x->shards.len > 0 ? buf_text(&x->shards) : NULL);
 }
 

@@ -50,6 +50,7 @@ struct exchange {
     size_t len;
     const char *db;    /* the body's db_name */
     const char *table; /* the body's table, or NULL where the request has none */
+    const char *key;   /* the Idempotency-Key of a write, or NULL */
     int timeout_ms;     /* the request's whole time */
     int64_t deadline_us;
     struct merge_part *parts; /* one for each worker asked since exchange_begin */
@@ -65,19 +66,26 @@ struct exchange {
 int exchange_open(struct exchange *x, struct http *h, void *thread) __attribute__((warn_unused_result));
 void exchange_close(struct exchange *x);
 
+/* What an Idempotency-Key means to a request. */
+enum exchange_key {
+    EXCHANGE_KEY_IGNORED, /* nothing: it changes nothing */
+    EXCHANGE_KEY_REFUSED, /* it cannot be kept; a client that relies on it must not be left to think that a repeat is safe */
+    EXCHANGE_KEY_TAKEN    /* x->key becomes it, and goes with each question that is a write */
+};
+
 /* Reads the body: its members must be in the NULL-terminated list; db_name, and table when it is in the list, must be
- * there. `write`: the request changes something. 0, or -1 with x->err set. */
-int exchange_read_body(struct exchange *x, const char *const *members, bool write) __attribute__((warn_unused_result));
+ * there. 0, or -1 with x->err set. */
+int exchange_read_body(struct exchange *x, const char *const *members, enum exchange_key key) __attribute__((warn_unused_result));
 
 /* The same for a request whose body is no JSON object: the members are those of the URL's query. */
-int exchange_read_query(struct exchange *x, const char *const *members, bool write) __attribute__((warn_unused_result));
+int exchange_read_query(struct exchange *x, const char *const *members, enum exchange_key key) __attribute__((warn_unused_result));
 
 /* What is asked of workers in one round. */
 struct exchange_question {
     const char *path;
     enum merge_kind kind;
     bool stream;            /* answers may come as lines: a part without error and without text is one to be pulled */
-    bool write;             /* a lost answer leaves the outcome unknown, and nothing is sent twice */
+    bool write;             /* a lost answer leaves the outcome unknown, and nothing is sent twice that has no key */
     const char *type;       /* the bodies' Content-Type; NULL: application/json */
     const char *schema_tag; /* NULL for none */
     int64_t deadline_us;
@@ -97,6 +105,9 @@ int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *
 /* One worker's own description of x->db, x->table. Ends the round of calls before it. -1 with `e` set. */
 int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, struct err *e)
     __attribute__((warn_unused_result));
+
+/* Did all workers answer what an earlier request with this key had been answered? */
+bool exchange_replayed(const struct exchange *x);
 
 /* Sets x->err and x->shards from the parts that failed. Returns -1, always. */
 int exchange_refuse(struct exchange *x, enum merge_kind kind);

@@ -215,6 +215,9 @@ static size_t read_header(char *line, size_t size, size_t count, void *arg)
     value = header_value(line, len, "Content-Type", &n);
     if (value != NULL)
         c->lines = c->request.stream && n >= strlen(LINES) && strncasecmp(value, LINES, strlen(LINES)) == 0;
+    value = header_value(line, len, "Idempotency-Replayed", &n);
+    if (value != NULL)
+        c->answer.replayed = n == strlen("true") && memcmp(value, "true", n) == 0;
     value = header_value(line, len, "Retry-After", &n);
     if (value != NULL && n >= 1 && n <= 4) {
         int seconds = 0;
@@ -251,6 +254,8 @@ static int add_headers(struct call *c, long remaining_ms)
     if (rq->token != NULL && add_header(c, "X-Master-Token", rq->token) != 0)
         return -1;
     if (rq->schema_tag != NULL && add_header(c, "X-Shard-Schema", rq->schema_tag) != 0)
+        return -1;
+    if (rq->key != NULL && add_header(c, "Idempotency-Key", rq->key) != 0)
         return -1;
     if (rq->stream && add_header(c, "Accept", LINES) != 0)
         return -1;
@@ -374,6 +379,7 @@ static bool start_attempt(struct fanout *f, struct call *c)
     c->too_long = false;
     c->answer.timed_out = false;
     c->answer.retry_after_s = 0;
+    c->answer.replayed = false;
     c->answer.status = 0;
     c->answer.detail[0] = '\0';
     c->curl_error[0] = '\0';
@@ -397,7 +403,6 @@ static bool start_attempt(struct fanout *f, struct call *c)
     return true;
 }
 
-/* Reads what became of an attempt. True when it is to be made again. */
 /* Takes an attempt out of libcurl. That closes the connection of one that has not ended. */
 static void remove_attempt(struct fanout *f, struct call *c)
 {
@@ -406,6 +411,7 @@ static void remove_attempt(struct fanout *f, struct call *c)
     drop_headers(c);
 }
 
+/* Reads what became of an attempt. True when it is to be made again. */
 static bool finish_attempt(struct call *c, CURLcode code)
 {
     struct fanout_answer *a = &c->answer;

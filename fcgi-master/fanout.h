@@ -48,8 +48,9 @@ struct fanout_request {
     const char *token;      /* X-Master-Token, NULL for none */
     const char *request_id; /* X-Request-Id */
     const char *schema_tag; /* X-Shard-Schema, NULL for none */
+    const char *key;        /* Idempotency-Key, NULL for none */
     int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says less, so that the worker's own verdict arrives */
-    bool repeatable;        /* a read, which may run twice */
+    bool repeatable;        /* it may run twice: a read, or a write with a key */
     bool stream;            /* asks for NDJSON; another answer is taken, too, and is whole */
 };
 
@@ -59,6 +60,7 @@ struct fanout_answer {
     bool timed_out;    /* the deadline passed; with FANOUT_NOT_SENT and FANOUT_NO_ANSWER */
     int status;        /* of an answer, else 0 */
     int retry_after_s; /* the header's seconds, 0 without it */
+    bool replayed;     /* Idempotency-Replayed: true */
     const char *body;  /* never NULL; lives until the next reset; "" of a streamed answer */
     size_t len;
     int64_t elapsed_us;             /* repetitions included; of a streamed answer until it began */

@@ -435,6 +435,8 @@ static int answer(struct statement *s)
         return select_answer(&s->x, &s->plan, &s->query, &s->seal);
     buf_init(&out, EXCHANGE_MAX_ANSWER);
     int rc = s->operation->answer(s, &out, &s->x.err);
+    if (rc == 0 && exchange_replayed(&s->x))
+        http_add_header(s->x.h, "Idempotency-Replayed", "true");
     if (rc == 0)
         http_reply(s->x.h, 200, &out);
     buf_clear(&out);
@@ -445,7 +447,7 @@ static void serve(struct http *h, void *thread, const struct operation *operatio
 {
     struct statement s = {.operation = operation};
     router_key_init(&s.key);
-    if (exchange_open(&s.x, h, thread) != 0 || exchange_read_body(&s.x, operation->members, operation->write) != 0 ||
+    if (exchange_open(&s.x, h, thread) != 0 || exchange_read_body(&s.x, operation->members, operation->write ? EXCHANGE_KEY_TAKEN : EXCHANGE_KEY_IGNORED) != 0 ||
         operation->read(&s, &s.x.err) != 0 || find_shards(&s, false) != 0)
         goto fail;
     ask_shards(&s);

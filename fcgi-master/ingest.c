@@ -320,7 +320,7 @@ static void append_encoded(struct buf *out, const char *text)
 static int read_query(struct ingest *g)
 {
     static const char *const members[] = {"db_name", "table", "shard_key", NULL};
-    if (exchange_read_query(&g->x, members, true) != 0)
+    if (exchange_read_query(&g->x, members, EXCHANGE_KEY_REFUSED) != 0)
         return -1;
     if (!json_member(g->x.body, "shard_key", &g->shard_key))
         g->shard_key = NULL;

@@ -159,7 +159,7 @@ static const struct change_kind delete_table = {
 static int read_change(struct change *c)
 {
     struct err *e = &c->x.err;
-    if (exchange_read_body(&c->x, c->kind->members, true) != 0 ||
+    if (exchange_read_body(&c->x, c->kind->members, EXCHANGE_KEY_REFUSED) != 0 ||
         json_get_bool(c->x.body, c->kind->lenient, false, &c->lenient, e) != 0)
         return -1;
     return c->kind->read(c, e);

@@ -9,7 +9,6 @@
 #include <time.h>
 
 #define DUPLICATE_KEY 2627
-#define KEY_MAX 64
 
 struct ledger {
     pthread_mutex_t mutex;
@@ -47,18 +46,6 @@ void ledger_free(struct ledger *l)
 }
 
 /* ---- The key ------------------------------------------------------------------------------------------------------ */
-
-static int check_key(const char *key, struct err *e)
-{
-    size_t len = strlen(key);
-    for (size_t i = 0; i < len; i++) {
-        if (key[i] < ' ' || key[i] > '~')
-            len = 0;
-    }
-    if (len == 0 || len > KEY_MAX)
-        return err_set(e, ERR_BAD_FIELD, "Idempotency-Key: 1 to %d printable ASCII characters are expected", KEY_MAX);
-    return 0;
-}
 
 /* What the request asks for: two that ask for the same have the same text. */
 static int hash_request(struct ledger_entry *entry)
@@ -116,7 +103,12 @@ static int enter(struct ledger *l, struct ledger_entry *entry)
         l->running = entry;
     }
     pthread_mutex_unlock(&l->mutex);
-    return entry->listed ? 0 : err_set(&entry->r->error, ERR_KEY_IN_PROGRESS, "Idempotency-Key: the first request with this key is still at work");
+    if (entry->listed)
+        return 0;
+    (void)err_set(&entry->r->error, ERR_KEY_IN_PROGRESS, "Idempotency-Key: the first request with this key is still at work");
+    entry->r->error.outcome = OUTCOME_UNKNOWN; /* of what the key stands for */
+    entry->r->error.retry = RETRY_SAME_KEY;
+    return -1;
 }
 
 /* ---- The table ---------------------------------------------------------------------------------------------------- */
@@ -196,7 +188,7 @@ int ledger_open(struct ledger_entry *entry, struct request *r)
     *entry = (struct ledger_entry){.r = r, .key = http_header(r->h, "Idempotency-Key")};
     if (entry->key == NULL)
         return 0;
-    if (check_key(entry->key, &r->error) < 0 || hash_request(entry) < 0 || enter(r->worker->ledger, entry) < 0)
+    if (http_check_key(entry->key, &r->error) < 0 || hash_request(entry) < 0 || enter(r->worker->ledger, entry) < 0)
         return -1;
     entry->note = (struct statement_note){.key = entry->key, .hash = entry->hash};
     return need_table(r);
@@ -277,6 +269,7 @@ static int fence(struct ledger_entry *entry, const struct record *record, struct
     if (record->found && rows == 0)
         return 1;
     entry->note.fence = record->found ? record->fence + 1 : 1;
+    r->fenced = true;
     return 0;
 }
 

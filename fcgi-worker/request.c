@@ -184,6 +184,8 @@ static void answer_error(struct request *r)
 
     if (r->error.code == ERR_NONE)
         (void)err_set(&r->error, ERR_INTERNAL, "the request was not answered");
+    if (http_header(r->h, "Idempotency-Key") != NULL && !r->fenced)
+        err_doubt(&r->error);
     buf_init(&shards, REQUEST_MAX_ANSWER);
     buf_printf(&shards, "[{\"shard\":%d,\"worker\":", r->worker->shard);
     json_write_text(&shards, r->worker->name);

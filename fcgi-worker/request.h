@@ -53,6 +53,7 @@ struct request {
     const struct schema_table *table;  /* after request_table() */
     struct predicate *where;           /* after request_where(); NULL for none */
     struct err error;
+    bool fenced;   /* no earlier request with this one's key can take effect any more */
     bool replayed; /* a write that an earlier request with its key has done */
     bool answered;
 };

@@ -438,8 +438,9 @@ class Master(harness.ClusterTest):
         self.refused(409, "already_exists", "/create-table", {**T, "columns": COLUMNS})
         self.assertEqual(self.outcomes(self.ok("/create-table", {**T, "columns": COLUMNS, "if_not_exists": True})), ["unchanged"] * 3)
 
-    def test_what_is_not_built_is_refused(self):
-        self.refused(400, "bad_field", "/insert", {**T, "data": {}}, Idempotency_Key="a")
+    def test_keys_that_are_none_or_cannot_be_kept(self):
+        self.refused(400, "bad_field", "/insert", {**T, "data": {}}, Idempotency_Key="a" * 65)
+        self.refused(400, "bad_field", "/create-table", {**T, "columns": COLUMNS}, Idempotency_Key="a")
         self.assertEqual(self.seen(), [{}, {}, {}])
 
 

@@ -1,0 +1,139 @@
+"""A TCP proxy that does harm where it is told to: after so many bytes in one direction it delays, cuts, resets or swallows a
+connection. Knows nothing about what the bytes mean."""
+
+import collections
+import contextlib
+import random
+import socket
+import struct
+import threading
+import time
+
+REQUEST, ANSWER = "request", "answer"  # the two directions
+
+# kind: what happens once `after` bytes have passed
+DELAY, CUT, RESET, SWALLOW = "delay", "cut", "reset", "swallow"
+KINDS = (DELAY, CUT, RESET, SWALLOW)
+
+Fault = collections.namedtuple("Fault", "kind direction after seconds")
+
+
+def random_fault(choose=random):
+    return Fault(choose.choice(KINDS), choose.choice((REQUEST, ANSWER)), choose.choice((0, 0, choose.randrange(8), choose.randrange(2000))),
+                 choose.uniform(0.05, 1.0))
+
+
+class Proxy:
+    def __init__(self, port, target):
+        """Listens on `port` of loopback (0 picks one) and passes on to the port `target`."""
+        self.target, self.lock, self.armed, self.struck = target, threading.Lock(), [], collections.Counter()
+        self.open = set()
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        self.listener.listen(256)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def arm(self, fault):
+        """The fault strikes once, on the connection whose bytes come next."""
+        with self.lock:
+            self.armed.append(fault)
+
+    def disarm(self):
+        """Forgets faults that have not struck, and ends the connections that swallow."""
+        with self.lock:
+            self.armed.clear()
+            swallowed = [c for c in self.open if c.swallows]
+        for c in swallowed:
+            c.end()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        with self.lock:
+            connections = list(self.open)
+        for c in connections:
+            c.end()
+
+    def take(self, direction, count):
+        """The fault that strikes within the next `count` bytes of this direction, with the bytes that still pass; or None."""
+        with self.lock:
+            for i, fault in enumerate(self.armed):
+                if fault.direction != direction:
+                    continue
+                if fault.after <= count:
+                    del self.armed[i]
+                    self.struck[fault.kind] += 1
+                    return fault
+                self.armed[i] = fault._replace(after=fault.after - count)
+                return None
+        return None
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                server.settimeout(None)
+            except OSError:
+                client.close()
+                continue
+            connection = Connection(self, client, server)
+            with self.lock:
+                self.open.add(connection)
+            connection.start()
+
+
+class Connection:
+    def __init__(self, proxy, client, server):
+        self.proxy, self.client, self.server, self.swallows, self.pumps = proxy, client, server, False, 2
+        for s in (client, server):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def start(self):
+        for source, sink, direction in ((self.client, self.server, REQUEST), (self.server, self.client, ANSWER)):
+            threading.Thread(target=self._pump, args=(source, sink, direction), daemon=True).start()
+
+    def end(self, reset=False):
+        for s in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                if reset:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.shutdown(socket.SHUT_RDWR)
+            if reset:
+                s.close()
+
+    def _pump(self, source, sink, direction):
+        try:
+            while data := source.recv(65536):
+                fault = self.proxy.take(direction, len(data))
+                if fault is not None:
+                    sink.sendall(data[:fault.after])
+                    data = data[fault.after:]
+                    if fault.kind == DELAY:
+                        time.sleep(fault.seconds)
+                    elif fault.kind == SWALLOW:
+                        self.swallows = True
+                    else:
+                        self.end(reset=fault.kind == RESET)
+                        return
+                if not self.swallows:
+                    sink.sendall(data)
+            if not self.swallows:
+                sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.end()
+        finally:
+            with self.proxy.lock:
+                self.pumps -= 1
+                last = self.pumps == 0
+                if last:
+                    self.proxy.open.discard(self)
+            if last:
+                self.client.close()
+                self.server.close()
