@@ -1,6 +1,7 @@
 /* The engine, from a text to its last row. The input is a script: batches parted by lines "GO", or "GO 2" when the second
- * of two sessions runs the next one. It runs over two small tables that are there, inside a transaction that is rolled
- * back, or without one when its first byte is '!'.
+ * of two sessions runs the next one. A batch that opens with '?' is prepared and executed, and executed again at the
+ * script's end. It runs over two small tables that are there, inside a transaction that is rolled back, or without one
+ * when its first byte is '!'.
  *
  * Whatever the text: errors have numbers and texts, rows have the types that their columns tell and can be written to the
  * wire, transactions begin and end in turn, a batch can be cancelled, and afterwards the session answers.
@@ -33,6 +34,8 @@
 #define FILES_MAX     16
 #define FILE_MAX      ((size_t)1 << 20)
 #define UNWRAPPED     '!'
+#define PREPARED      '?'
+#define PREPARED_MAX  8
 #define NUMBER_OF_USERS 50000 /* and above: a message that the batch raises itself */
 
 static const char schema[] =
@@ -60,6 +63,8 @@ struct client {
     unsigned ticks;
     bool stopped;         /* the batch was told to end */
     uint64_t transaction; /* as told */
+    int32_t prepared[PREPARED_MAX];
+    size_t prepared_count;
 };
 
 struct file {
@@ -281,6 +286,7 @@ static struct client *open_client(size_t number)
         sqlite3_progress_handler(c->session->db, STEPS, on_steps, c);
         sqlite3_commit_hook(c->session->db, on_commit, NULL);
         c->transaction = 0;
+        c->prepared_count = 0;
     }
     return c;
 }
@@ -295,16 +301,50 @@ static void close_clients(void)
     }
 }
 
-static void run(struct client *c, const char *sql, size_t len)
+static void begin_run(struct client *c)
 {
     c->columns = c->rows = c->dones = c->errors = 0;
     c->ticks = 0;
     c->stopped = false;
     set_running(c->session);
-    int result = engine_batch(c->session, sql, len);
+}
+
+static void end_run(const struct client *c, int result)
+{
     set_running(NULL);
     CHECK(result == 0 || result == -1);
     CHECK(engine_session_transaction(c->session) == c->transaction);
+}
+
+static void run(struct client *c, const char *sql, size_t len)
+{
+    begin_run(c);
+    end_run(c, engine_batch(c->session, sql, len));
+}
+
+static void run_prepared(struct client *c, int32_t handle)
+{
+    begin_run(c);
+    end_run(c, engine_execute_prepared(c->session, handle, NULL, 0));
+}
+
+static void prepare(struct client *c, const char *sql, size_t len)
+{
+    const struct engine_column *columns;
+    size_t count;
+    int32_t handle;
+    begin_run(c);
+    int result = engine_prepare(c->session, sql, len, "", 0, &handle, &columns, &count);
+    end_run(c, result);
+    if (handle == 0) {
+        CHECK(result != 0 || c->errors > 0);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        fuzz_check_text(columns[i].name, strlen(columns[i].name));
+    }
+    c->prepared[c->prepared_count++] = handle;
+    run_prepared(c, handle);
 }
 
 static void run_text(struct client *c, const char *sql)
@@ -359,6 +399,24 @@ static bool is_go(const char *line, size_t len, size_t *session)
     return true;
 }
 
+static void run_piece(struct client *c, const char *sql, size_t len)
+{
+    if (len > 0 && sql[0] == PREPARED && c->prepared_count < PREPARED_MAX) {
+        prepare(c, sql + 1, len - 1);
+    } else {
+        run(c, sql, len);
+    }
+}
+
+/* What was prepared before the script changed this and that. */
+static void run_prepared_again(struct client *c)
+{
+    for (size_t i = 0; i < c->prepared_count; i++) {
+        run_prepared(c, c->prepared[i]);
+        CHECK(engine_unprepare(c->session, c->prepared[i]) == 0);
+    }
+}
+
 static void run_script(const char *text, size_t len)
 {
     size_t session = 0, next = 0;
@@ -371,7 +429,7 @@ static void run_script(const char *text, size_t len)
         bool go = is_go(line, (size_t)(stop_at - line), &next);
         if (go || stop_at == end) {
             end_transaction(&world.clients[1 - session]);
-            run(open_client(session), start, (size_t)((go ? line : end) - start));
+            run_piece(open_client(session), start, (size_t)((go ? line : end) - start));
             session = next;
             start = stop_at < end ? stop_at + 1 : end;
         }
@@ -422,6 +480,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run_script(wrapped ? text : text + 1, wrapped ? size : size - 1);
     for (size_t i = 0; i < SESSIONS; i++) {
         if (world.clients[i].session != NULL) {
+            end_transaction(&world.clients[1 - i]);
+            run_prepared_again(&world.clients[i]);
             check_answers(&world.clients[i]);
         }
     }

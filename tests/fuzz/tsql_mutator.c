@@ -26,6 +26,9 @@ static const struct rule {
                "|SELECT <col>, <agg> FROM t GROUP BY <col>|SELECT <any>, <agg> FROM t GROUP BY <any> HAVING <agg> > <num>|SELECT DISTINCT <items> FROM <from>"
                "|SELECT <any> FROM t ORDER BY <order> OFFSET <int> ROWS FETCH NEXT <int> ROWS ONLY|WITH q (a, b) AS (SELECT <any>, <any> FROM t) SELECT * FROM q x, q y WHERE x.a <cmp> y.b"
                "|SELECT <any> FROM t <setop> SELECT <any> FROM t|SELECT <window>, <window> FROM t|SELECT <agg>, <agg> FROM t WHERE <cond>|SELECT * FROM <catalogue>"
+               "|SELECT TOP (<int>) WITH TIES <items> FROM t ORDER BY <order>|SELECT TOP (<num>) PERCENT <items> FROM t|SELECT x.id, y.q FROM t x CROSS APPLY (SELECT <any> AS q FROM u WHERE u.t_id = x.id) y"
+               "|WITH r (n, s) AS (SELECT 1, CAST(<txt> AS VARCHAR(99)) UNION ALL SELECT n + 1, s FROM r WHERE n < <int>) SELECT TOP 9 * FROM r"
+               "|SELECT <col>, b, <agg> FROM t GROUP BY ROLLUP (<col>, b)|SELECT <meta>, <meta>|SELECT <meta> FROM sys.columns|SELECT <any> FROM t FOR XML AUTO|SELECT <any> AS q FROM t FOR JSON PATH"
                "|SELECT <uitems> FROM u|SELECT x.<col>, y.name FROM t x <join> u y ON x.id = y.t_id"},
     {"setop", "UNION|UNION ALL|EXCEPT|INTERSECT"},
     {"items", "*|<any>|<any>, <any> AS q|<num>, <txt>, <day>"},
@@ -56,6 +59,12 @@ static const struct rule {
             "|DATETIME2FROMPARTS(<num>, 1, <int>, 0, 0, <int>, <int>, <s>)|DATETIMEFROMPARTS(<num>, 1, 1, <int>, 0, 0, <num>)|TIMEFROMPARTS(<int>, 0, 0, <num>, <s>)|SWITCHOFFSET(o, <num>)|TODATETIMEOFFSET(<day>, '+02:00')"
             "|SWITCHOFFSET(<day>, '-13:59')|ISNULL(<day>, <day>)"},
     {"bin", "0x|0x0102FF|h|g|CAST(<any> AS VARBINARY(<len>))|CAST(<any> AS BINARY(<len>))|h + <bin>|SUBSTRING(<bin>, <num>, <num>)|CAST(<txt> AS UNIQUEIDENTIFIER)|HASHBYTES('MD5', <txt>)"},
+    {"meta", "COLUMNPROPERTY(OBJECT_ID('<tab>'), '<col>', <prop>)|OBJECTPROPERTY(OBJECT_ID('<tab>'), <prop>)|INDEXPROPERTY(OBJECT_ID('t'), 'by_a', <prop>)|INDEX_COL('<tab>', <int>, <int>)"
+             "|COL_NAME(OBJECT_ID('<tab>'), <int>)|COL_LENGTH('<tab>', '<col>')|IDENT_CURRENT('<tab>')|IDENT_SEED('<tab>')|IDENT_INCR('u')|TYPE_NAME(<int>)|TYPE_ID('<type>')|SCHEMA_NAME(<int>)|SCHEMA_ID(<str>)"
+             "|OBJECT_SCHEMA_NAME(OBJECT_ID('<tab>'))|CONNECTIONPROPERTY(<prop>)|SESSIONPROPERTY(<prop>)|SERVERPROPERTY(<prop>)|DATABASEPROPERTYEX('master', <prop>)|HAS_DBACCESS(<str>)|IS_MEMBER(<str>)"
+             "|HOST_NAME()|APP_NAME()|@@VERSION|@@ERROR|@@OPTIONS|@@TRANCOUNT|@@SPID|@@IDENTITY|@@LANGUAGE|@@DATEFIRST|@@NESTLEVEL|XACT_STATE()|USER_ID()|SUSER_SNAME()|DB_ID(<str>)|DB_NAME(<int>)|ERROR_LINE()"},
+    {"tab", "t|u|dbo.t|master..u|[t]|nothing"},
+    {"prop", "'IsIdentity'|'AllowsNull'|'Precision'|'TableHasPrimaryKey'|'IsTable'|'IsUnique'|'IndexID'|'ANSI_NULLS'|'net_transport'|'ProductVersion'|'Collation'|'Status'|<str>"},
     {"op", "+|-|*|/|%|&|^"},
     {"collation", "Latin1_General_CI_AS|Latin1_General_CS_AS|Latin1_General_BIN2"},
     {"lit", "<int>|<dec>|<str>|<date>|NULL|0x|0x0102FF|'6F9619FF-8B86-D011-B42D-00C04FC964FF'"},
@@ -73,10 +82,11 @@ static const struct rule {
     {"len", "1|5|30|4000|8000|2"},
     {"style", "0|1|2|3|23|101|103|112|120|121|126|127|130|-1"},
     {"part", "year|quarter|month|dayofyear|day|week|weekday|hour|minute|second|millisecond|microsecond|nanosecond|iso_week|tzoffset"},
-    {"agg", "COUNT(*)|SUM(<num>)|AVG(<num>)|MIN(<any>)|MAX(<any>)|COUNT(DISTINCT <any>)|COUNT_BIG(<any>)|SUM(DISTINCT <num>)|STRING_AGG(<txt>, <str>)|STDEV(<num>)"},
+    {"agg", "COUNT(*)|SUM(<num>)|AVG(<num>)|MIN(<any>)|MAX(<any>)|COUNT(DISTINCT <any>)|COUNT_BIG(<any>)|SUM(DISTINCT <num>)|STRING_AGG(<txt>, <str>)|STDEV(<num>)|VARP(<num>)|CHECKSUM_AGG(<num>)|STRING_AGG(<txt>, <str>) WITHIN GROUP (ORDER BY <col> DESC)"},
     {"window", "ROW_NUMBER() OVER (ORDER BY <any>)|RANK() OVER (PARTITION BY <col> ORDER BY <col>)|NTILE(<int>) OVER (ORDER BY <col>)|SUM(<num>) OVER (PARTITION BY <any>)"
                "|LAG(<any>, <int>, <any>) OVER (ORDER BY <col>)|LEAD(<any>) OVER (ORDER BY <col>)|FIRST_VALUE(<any>) OVER (ORDER BY <col> ROWS BETWEEN <int> PRECEDING AND CURRENT ROW)"
-               "|SUM(<num>) OVER (ORDER BY <col> RANGE UNBOUNDED PRECEDING)|PERCENT_RANK() OVER (ORDER BY <col>)|MAX(<txt>) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)"},
+               "|SUM(<num>) OVER (ORDER BY <col> RANGE UNBOUNDED PRECEDING)|PERCENT_RANK() OVER (ORDER BY <col>)|AVG(<num>) OVER (ORDER BY <col> ROWS BETWEEN <int> PRECEDING AND <int> FOLLOWING)|VAR(<num>) OVER (ORDER BY id ROWS 1 PRECEDING)|COUNT(<any>) OVER (ORDER BY id ROWS CURRENT ROW)"
+               "|SUM(<num>) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)|CUME_DIST() OVER (ORDER BY <col>)|LAST_VALUE(<any>) OVER (PARTITION BY <col> ORDER BY id)|MAX(<txt>) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)"},
     {"dml", "INSERT INTO t (id, <col>) VALUES (<int>, <any>)|INSERT INTO u (t_id, name) VALUES (<num>, <txt>), (1, <txt>)|INSERT INTO u DEFAULT VALUES"
             "|INSERT INTO t (id, a, b) SELECT <num>, <num>, <txt> FROM t|INSERT INTO u (name) OUTPUT inserted.id, inserted.name VALUES (<txt>)"
             "|UPDATE t SET <col> = <any>|UPDATE t SET a += <num>, <col> = DEFAULT WHERE <cond>|UPDATE x SET b = <txt> OUTPUT deleted.id, inserted.* FROM t x JOIN u y ON x.id = y.t_id"
@@ -88,11 +98,12 @@ static const struct rule {
     {"ddl", "CREATE TABLE v (id <type> PRIMARY KEY, a <type> DEFAULT <lit>, b <ntype> CHECK (b <cmp> <num>), c INT IDENTITY(<int>,<int>)) INSERT INTO v (id, b) VALUES (<any>, <num>) SELECT * FROM v"
             "|DROP TABLE t|DROP TABLE IF EXISTS u, t|ALTER TABLE t ADD z <type>|ALTER TABLE t ADD z <type> NOT NULL DEFAULT <lit>|ALTER TABLE t DROP COLUMN <col>|ALTER TABLE t ALTER COLUMN <col> <type>"
             "|ALTER TABLE u DROP CONSTRAINT one|ALTER TABLE t ADD CONSTRAINT ck CHECK (<cond>)|CREATE INDEX ix ON t (<col>, <col>)|CREATE UNIQUE INDEX ux ON u (<name> DESC)|DROP INDEX by_a ON t"
-            "|CREATE DATABASE d1|USE d1|DROP DATABASE d1|CREATE VIEW vw AS <select>|CREATE PROCEDURE p1 @v <type> AS <stmt>|CREATE TABLE #t (id INT, a <type>)|DECLARE @t TABLE (id INT)"},
+            "|CREATE DATABASE d1|USE d1|DROP DATABASE d1|CREATE VIEW vw AS <select>|CREATE PROCEDURE p1 @v <type> AS <stmt>|CREATE TABLE #t (id INT, a <type>) INSERT INTO #t VALUES (<int>, <any>) SELECT * FROM #t|CREATE TABLE w (id INT PRIMARY KEY, p INT CONSTRAINT fk REFERENCES t (id) ON DELETE SET NULL ON UPDATE CASCADE)"
+            "|ALTER TABLE u ADD CONSTRAINT fk2 FOREIGN KEY (t_id) REFERENCES t (id)|ALTER TABLE u ADD CONSTRAINT df DEFAULT <lit> FOR <name>|DECLARE @t TABLE (id INT)"},
     {"set", "SET XACT_ABORT ON|SET NOCOUNT ON|SET ROWCOUNT <int>|SET FMTONLY ON|SET IMPLICIT_TRANSACTIONS ON|SET IDENTITY_INSERT u ON|SET QUOTED_IDENTIFIER OFF"
             "|SET TRANSACTION ISOLATION LEVEL SERIALIZABLE|SET LOCK_TIMEOUT <int>|SET ANSI_NULLS OFF"},
     {"call", "EXEC sp_executesql N'SELECT @p, a FROM t WHERE id = @p', N'@p <ntype>', <int>|EXEC sp_executesql N'SET @p = @p + 1', N'@p INT OUTPUT', @v OUTPUT|EXEC sp_columns t|EXEC sp_tables|EXEC sp_pkeys u"
-             "|EXEC sp_fkeys t|EXEC sp_statistics t|EXEC sp_executesql @v|EXEC ('<select>')"},
+             "|EXEC sp_fkeys t|EXEC sp_statistics t|EXEC sp_executesql @v|EXEC sp_describe_first_result_set N'<select>'|EXEC sp_helptext t|EXEC sp_help u|EXEC sp_rename 't', 't2'|EXEC sp_databases|EXEC ('<select>')"},
     {"tran", "BEGIN TRAN|COMMIT|ROLLBACK|SAVE TRAN s1|ROLLBACK TRAN s1|BEGIN TRAN <name>"},
     {"word", "SELECT|FROM|WHERE|NULL|NOT|AND|OR|AS|BY|ORDER|GROUP|ON|IN|LIKE|CASE|WHEN|END|OVER|PARTITION|ROWS|DESC|DISTINCT|ALL|TOP|INTO|VALUES|SET|UNION|(|)|,|.|;|*|=|--|/*|*/|'|\"|["},
 };
@@ -226,7 +237,8 @@ static void change(const char *text, size_t len, uint64_t *state, struct buf *ou
     }
     if (choice <= 2) { /* one more statement */
         append_tokens(tokens, 0, count, out);
-        buf_append_text(out, choice == 1 ? "\n" : random_below(state, 3) > 0 ? "\nGO\n" : "\nGO 2\n");
+        static const char *const parts[] = {"\nGO\n", "\nGO\n", "\nGO\n?", "\nGO 2\n"};
+        buf_append_text(out, choice == 1 ? "\n" : parts[random_below(state, sizeof parts / sizeof parts[0])]);
         append_rule("stmt", state, out);
     } else if (choice == 3) { /* moved */
         size_t place = random_below(state, (unsigned)count);
