@@ -205,7 +205,7 @@ bool err_outcome_find(const char *name, enum err_outcome *out)
 
 void err_doubt(struct err *e)
 {
-    if (e->outcome != OUTCOME_NOT_APPLIED || e->retry != RETRY_AFTER)
+    if (e->outcome != OUTCOME_NOT_APPLIED || e->retry == RETRY_SAME_KEY || err_status(e->code) < 429)
         return;
     e->outcome = OUTCOME_UNKNOWN;
     e->retry = RETRY_SAME_KEY;

@@ -81,7 +81,7 @@ int err_prefix(struct err *e, const char *format, ...) __attribute__((format(pri
 void err_quote(struct buf *b, const char *text, size_t len);
 
 /* Of a request with an Idempotency-Key, which may be a repeat: what failed before it could be found out what became of the
- * first is not known to be not_applied. Makes such an error (one that may be gone later) unknown, to be repeated with the key. */
+ * first is not known to be not_applied. Makes such an error (429 and above: it may be gone later) unknown, to be repeated with the key. */
 void err_doubt(struct err *e);
 
 /* The HTTP status of a code (400 … 507), its name in JSON ("bad_json") and the status' title ("Bad Request"). */
