@@ -315,6 +315,12 @@ static int default_text(struct reader *r, const struct place *p, char **member, 
     return *member != NULL ? 0 : fail(r, p->at, p->key, "out of memory");
 }
 
+static void default_size(size_t *member, size_t value)
+{
+    if (*member == 0)
+        *member = value;
+}
+
 /* Notes that the key `name` of the object `p` names this port. */
 static int claim_port(struct reader *r, const struct place *p, const char *name, int number)
 {
@@ -503,10 +509,14 @@ static const struct key master_keys[] = {
                         .min = 1, .max = CLUSTER_MAX_THREADS},
 };
 
+#define LIMIT(member, least, most) {.name = #member, .kind = KEY_SIZE, .offset = offsetof(struct cluster, limits.member), .min = (least), .max = (most)}
 static const struct key limit_keys[] = {
-    {.name = "max_rows", .kind = KEY_SIZE, .offset = offsetof(struct cluster, max_rows), .min = 1, .max = CLUSTER_MAX_ROWS},
-    {.name = "max_groups", .kind = KEY_SIZE, .offset = offsetof(struct cluster, max_groups), .min = 1, .max = CLUSTER_MAX_ROWS},
+    LIMIT(max_rows, 1, CLUSTER_MAX_ROWS),
+    LIMIT(max_groups, 1, CLUSTER_MAX_ROWS),
+    LIMIT(max_memory, CLUSTER_MIN_MEMORY, CLUSTER_MAX_MEMORY),
+    LIMIT(max_scatter, 1, CLUSTER_MAX_WORKERS),
 };
+#undef LIMIT
 
 enum { TOP_BIND, TOP_MAX_BODY, TOP_TIMEOUT, TOP_LIMITS, TOP_MASTER, TOP_WORKERS };
 
@@ -567,10 +577,10 @@ static int read_cluster(struct reader *r, const struct place *top)
     if ((given & KEY_GIVEN(TOP_LIMITS)) != 0 &&
         read_object(r, &child, limit_keys, sizeof(limit_keys) / sizeof(limit_keys[0]), c, &limits_given) != 0)
         return -1;
-    if (c->max_rows == 0)
-        c->max_rows = 1000000;
-    if (c->max_groups == 0)
-        c->max_groups = 1000000;
+    default_size(&c->limits.max_rows, 10000000);
+    default_size(&c->limits.max_groups, 1000000);
+    default_size(&c->limits.max_memory, (size_t)256 << 20);
+    default_size(&c->limits.max_scatter, CLUSTER_MAX_WORKERS);
 
     (void)find_member(top, "master", &child);
     if ((given & KEY_GIVEN(TOP_MASTER)) != 0 &&

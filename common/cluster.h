@@ -4,7 +4,7 @@
  * Knows nothing about the programs that use it. MASTER_PORT and MASTER_ROLE win over the file.
  *
  *   { "bind": "127.0.0.1",
- *     "limits":  { "max_rows": 1000000, "max_groups": 1000000 },
+ *     "limits":  { "max_rows": 10000000, "max_groups": 1000000, "max_memory": 268435456, "max_scatter": 256 },
  *     "master":  { "port": 8080, "role": "primary", "threads": 8 },
  *     "workers": [ { "name": "go", "suffix": "GO", "port": 8081, "threads": 4,
  *                    "tds": { "embedded": true, "port": 14331 } },
@@ -23,7 +23,9 @@
 #define CLUSTER_MAX_WORKERS 256
 #define CLUSTER_MAX_THREADS 256
 #define CLUSTER_MAX_BODY (1024 * 1024 * 1024) /* bytes */
-#define CLUSTER_MAX_ROWS 100000000
+#define CLUSTER_MAX_ROWS 1000000000
+#define CLUSTER_MIN_MEMORY (1024 * 1024)
+#define CLUSTER_MAX_MEMORY ((size_t)64 << 30)
 #define CLUSTER_MAX_TIMEOUT_MS (60 * 60 * 1000)
 
 struct cluster_tds {
@@ -44,14 +46,21 @@ struct cluster_worker {
     struct cluster_tds tds;
 };
 
+/* "limits": what one request may cost the master. */
+struct cluster_limits {
+    size_t max_rows;    /* rows of shards that a /select may merge; 10,000,000 */
+    size_t max_groups;  /* groups, or distinct values, that a /select may have; 1,000,000 */
+    size_t max_memory;  /* bytes that are kept of the shards' answers, and of groups or distinct rows; 256 MiB */
+    size_t max_scatter; /* shards that a request by condition may touch; all */
+};
+
 struct cluster {
     char *bind;         /* the IPv4 address that every port is bound to; "127.0.0.1" */
     int master_port;    /* 8080 */
     char *master_role;  /* "primary" or "backup"; "primary" */
     int master_threads; /* 8 */
     size_t max_body;    /* "max_body": bytes of a request body; 8 MiB */
-    size_t max_rows;    /* "limits.max_rows": rows of shards that one /select may merge; 1,000,000 */
-    size_t max_groups;  /* "limits.max_groups": groups, or distinct values, that one /select may have; 1,000,000 */
+    struct cluster_limits limits;
     int timeout_ms;     /* "timeout_ms": the deadline of a request; 5000 */
     struct cluster_worker *workers; /* in the order of the shards */
     size_t worker_count;

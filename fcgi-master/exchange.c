@@ -194,7 +194,7 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
 static enum err_code transport_code(const struct fanout_answer *a)
 {
     if (a->result == FANOUT_TOO_LONG)
-        return ERR_BAD_WORKER_ANSWER;
+        return ERR_BAD_FIELD; /* the request is too dear, and names the setting */
     if (a->result == FANOUT_FOREIGN_ANSWER)
         return a->status >= 500 ? ERR_SHARD_UNAVAILABLE : ERR_BAD_WORKER_ANSWER;
     return a->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_SHARD_UNAVAILABLE;

@@ -139,7 +139,7 @@ int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq)
     c->given = 0;
     c->attempts = 0;
     c->started_us = now_us();
-    buf_init(&c->body, FANOUT_MAX_HELD);
+    buf_init(&c->body, f->cluster->limits.max_memory);
     return 0;
 }
 
@@ -177,7 +177,7 @@ static size_t write_body(char *from, size_t size, size_t count, void *arg)
         c->paused = true;
         return CURL_WRITEFUNC_PAUSE; /* libcurl keeps these bytes itself */
     }
-    if (n <= FANOUT_MAX_HELD - f->held) {
+    if (n <= f->cluster->limits.max_memory - f->held) {
         buf_append(&c->body, from, n);
         if (buf_status(&c->body) == 0) {
             f->held += n;
@@ -432,7 +432,7 @@ static bool finish_attempt(struct call *c, CURLcode code)
         again = c->request.repeatable;
     } else if (c->too_long) {
         a->result = FANOUT_TOO_LONG;
-        snprintf(a->detail, sizeof a->detail, "the answer needs more than %zu bytes of memory", (size_t)FANOUT_MAX_HELD);
+        snprintf(a->detail, sizeof a->detail, "limits.max_memory: the shards' answers need more than %zu bytes", c->fanout->cluster->limits.max_memory);
     } else {
         bool unsent = request_bytes == 0 && c->sent == 0;
         a->result = unsent ? FANOUT_NOT_SENT : FANOUT_NO_ANSWER;

@@ -21,7 +21,6 @@
 #include <stdint.h>
 
 #define FANOUT_MAX_CALLS  CLUSTER_MAX_WORKERS /* between two resets */
-#define FANOUT_MAX_HELD   ((size_t)256 << 20) /* bytes of answers that one request holds in memory, all workers together */
 #define FANOUT_AHEAD      ((size_t)4 << 20)   /* bytes that all streams together read ahead of their reader … */
 #define FANOUT_MIN_AHEAD  ((size_t)16 << 10)  /* … and the least … */
 #define FANOUT_MAX_AHEAD  ((size_t)256 << 10) /* … and the most for one of them */
@@ -34,7 +33,7 @@
 enum fanout_result {
     FANOUT_NOT_SENT,       /* no byte of the request left: it had no effect */
     FANOUT_NO_ANSWER,      /* it was sent, in part at least, and no whole answer came */
-    FANOUT_TOO_LONG,       /* it would have needed more than FANOUT_MAX_HELD bytes of memory */
+    FANOUT_TOO_LONG,       /* it would have needed more memory than limits.max_memory allows */
     FANOUT_FOREIGN_ANSWER, /* an answer came, but not from the worker: its X-Shardgate header is missing or another's */
     FANOUT_ANSWERED,
     FANOUT_STREAMED        /* a 200 whose lines are to be pulled; some have arrived */

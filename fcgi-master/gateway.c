@@ -351,6 +351,9 @@ static int find_shards(struct statement *s, bool fresh)
     int rc = s->operation->route(s, &e);
     if (kept && (rc != 0 || shardset_count(&s->shards) == 0))
         return find_shards(s, true);
+    if (rc == 0 && s->data == NULL && shardset_count(&s->shards) > s->x.master->cluster->limits.max_scatter)
+        rc = err_set(&e, ERR_BAD_FIELD, "limits.max_scatter: %zu shards would be asked, and %zu may be; give a shard_key, or a condition on the shard column",
+                     shardset_count(&s->shards), s->x.master->cluster->limits.max_scatter);
     if (rc != 0)
         s->x.err = e;
     return rc;

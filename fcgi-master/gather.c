@@ -27,7 +27,7 @@ struct gather {
     struct stream **heap; /* the streams that have a row; the first has the one that comes next */
     size_t heap_count;
     size_t taken; /* rows of shards so far */
-    size_t max_rows;
+    const struct cluster_limits *limits;
     const struct sqltype *key_types[QUERY_MAX_PART_ORDER];
     struct arena seen_memory;
     struct keyset seen; /* of distinct */
@@ -36,7 +36,7 @@ struct gather {
 
 static int no_memory(struct gather *g)
 {
-    return err_set(g->e, ERR_INTERNAL, "the rows need too much memory");
+    return err_set(g->e, ERR_BAD_FIELD, "limits.max_memory: the rows that differ need more than %zu bytes; narrow the condition", g->limits->max_memory);
 }
 
 static int bad_rows(struct stream *s)
@@ -90,10 +90,10 @@ static int advance(struct gather *g, struct stream *s)
         return more;
     if (rowscan_members(s->row, s->values, p->width) != 0)
         return bad_rows(s);
-    if (g->taken++ == g->max_rows)
+    if (g->taken++ == g->limits->max_rows)
         return err_set(g->e, ERR_BAD_FIELD,
                        "limits.max_rows: the shards have more than %zu rows to merge; narrow the condition or give a smaller limit",
-                       g->max_rows);
+                       g->limits->max_rows);
     arena_clear(&s->memory);
     for (size_t i = 0; i < p->q->order_count; i++) {
         if (cell_read(g->key_types[i], s->values[p->order_members[i]], &s->memory, &s->keys[i]) != 0)
@@ -272,12 +272,12 @@ static int merge_rows(struct gather *g, struct rowsink *sink, struct gather_end 
     return 0;
 }
 
-int gather_merge(const struct plan *p, struct rowstream *streams, size_t count, size_t max_rows, struct rowsink *sink,
+int gather_merge(const struct plan *p, struct rowstream *streams, size_t count, const struct cluster_limits *limits, struct rowsink *sink,
                  struct gather_end *end, struct err *e)
 {
-    struct gather g = {.p = p, .max_rows = max_rows, .e = e};
-    arena_init(&g.seen_memory, GATHER_MAX_MEMORY);
-    keyset_init(&g.seen, &g.seen_memory, max_rows);
+    struct gather g = {.p = p, .limits = limits, .e = e};
+    arena_init(&g.seen_memory, limits->max_memory);
+    keyset_init(&g.seen, &g.seen_memory, limits->max_rows);
     int rc = open_streams(&g, streams, count) == 0 && merge_rows(&g, sink, end) == 0 ? 0 : -1;
     for (size_t i = 0; i < g.stream_count; i++) {
         free(g.streams[i].values);

@@ -10,6 +10,7 @@
 #ifndef SHARDGATE_GATHER_H
 #define SHARDGATE_GATHER_H
 
+#include "common/cluster.h"
 #include "common/err.h"
 #include "fcgi-master/cursor.h"
 #include "fcgi-master/plan.h"
@@ -31,9 +32,10 @@ struct gather_end {
 int gather_join(struct rowstream *streams, size_t count, bool allow_partial, struct rowsink *sink)
     __attribute__((warn_unused_result));
 
-/* Passes the merged rows on. At most `max_rows` rows of shards are looked at: more is ERR_BAD_FIELD, which names the
+/* Passes the merged rows on. At most limits->max_rows rows of shards are looked at, and limits->max_memory
+ * bytes kept of those that differ: more is ERR_BAD_FIELD, which names the
  * setting. *end, whose cursor the caller has initialised, tells of a paged plan whether rows follow. */
-int gather_merge(const struct plan *p, struct rowstream *streams, size_t count, size_t max_rows, struct rowsink *sink,
+int gather_merge(const struct plan *p, struct rowstream *streams, size_t count, const struct cluster_limits *limits, struct rowsink *sink,
                  struct gather_end *end, struct err *e) __attribute__((warn_unused_result));
 
 #endif

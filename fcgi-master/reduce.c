@@ -40,13 +40,13 @@ struct reduce {
     struct group *groups;
     size_t group_capacity;
     struct json_slice *values; /* of the row that is read */
-    size_t max_groups;
+    const struct cluster_limits *limits;
     struct err *e;
 };
 
 static int no_memory(struct reduce *r)
 {
-    return err_set(r->e, ERR_INTERNAL, "the answer needs too much memory");
+    return err_set(r->e, ERR_BAD_FIELD, "limits.max_memory: the groups need more than %zu bytes; narrow the condition or the groups", r->limits->max_memory);
 }
 
 static int bad_rows(struct merge_part *part)
@@ -56,7 +56,7 @@ static int bad_rows(struct merge_part *part)
 
 static int too_many(struct reduce *r, const char *what)
 {
-    return err_set(r->e, ERR_BAD_FIELD, "limits.max_groups: more than %zu %s; narrow the condition or the groups", r->max_groups, what);
+    return err_set(r->e, ERR_BAD_FIELD, "limits.max_groups: more than %zu %s; narrow the condition or the groups", r->limits->max_groups, what);
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */
@@ -429,7 +429,7 @@ static int write_groups(struct reduce *r, struct rowsink *sink)
     size_t count = 0, needed = plan_rows_needed(r->q);
     int rc = -1;
     struct buf row;
-    buf_init(&row, REDUCE_MAX_MEMORY);
+    buf_init(&row, r->limits->max_memory);
     const struct group **kept = calloc(r->keys.count + 1, sizeof *kept);
     if (kept == NULL) {
         no_memory(r);
@@ -465,15 +465,15 @@ static int add_total(struct reduce *r)
     return keyset_add(&r->keys, "", 0, &index) == KEYSET_NEW && new_group(r) != NULL ? 0 : no_memory(r);
 }
 
-int reduce_rows(const struct plan *p, struct rowstream *streams, size_t count, size_t max_groups, struct rowsink *sink,
+int reduce_rows(const struct plan *p, struct rowstream *streams, size_t count, const struct cluster_limits *limits, struct rowsink *sink,
                 struct err *e)
 {
-    struct reduce r = {.p = p, .q = p->q, .max_groups = max_groups, .e = e};
+    struct reduce r = {.p = p, .q = p->q, .limits = limits, .e = e};
     int rc = -1;
-    arena_init(&r.memory, REDUCE_MAX_MEMORY);
-    arena_init(&r.row_memory, REDUCE_MAX_MEMORY);
-    keyset_init(&r.keys, &r.memory, max_groups);
-    keyset_init(&r.distinct, &r.memory, max_groups);
+    arena_init(&r.memory, limits->max_memory);
+    arena_init(&r.row_memory, limits->max_memory);
+    keyset_init(&r.keys, &r.memory, limits->max_groups);
+    keyset_init(&r.distinct, &r.memory, limits->max_groups);
     r.values = calloc(p->width + 1, sizeof *r.values);
     if (r.values == NULL) {
         no_memory(&r);

@@ -6,6 +6,7 @@
 #ifndef SHARDGATE_REDUCE_H
 #define SHARDGATE_REDUCE_H
 
+#include "common/cluster.h"
 #include "common/err.h"
 #include "fcgi-master/plan.h"
 #include "fcgi-master/rowsink.h"
@@ -13,13 +14,12 @@
 
 #include <stddef.h>
 
-#define REDUCE_MAX_MEMORY ((size_t)2 << 30) /* bytes of the groups of one answer */
 #define REDUCE_OVERFLOW 8115                /* SQL Server's error */
 
-/* Reads all streams, then passes the answer's rows on. More than `max_groups` groups (or distinct values of a count_distinct)
+/* Reads all streams, then passes the answer's rows on. More than limits->max_groups groups (or distinct values of a count_distinct)
  * are ERR_BAD_FIELD, which names the setting; a sum outside its type's range is ERR_BAD_VALUE with sql_error 8115. Ends as
  * gather.h says. */
-int reduce_rows(const struct plan *p, struct rowstream *streams, size_t count, size_t max_groups, struct rowsink *sink,
+int reduce_rows(const struct plan *p, struct rowstream *streams, size_t count, const struct cluster_limits *limits, struct rowsink *sink,
                 struct err *e) __attribute__((warn_unused_result));
 
 #endif

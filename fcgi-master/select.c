@@ -65,13 +65,14 @@ static int open_streams(struct select *s)
 
 static int write_rows(struct select *s)
 {
-    const struct cluster *c = s->x->master->cluster;
-    size_t max_rows = s->x->part_count == 1 ? SIZE_MAX : c->max_rows; /* one shard's rows are not merged */
+    struct cluster_limits limits = s->x->master->cluster->limits;
+    if (s->x->part_count == 1)
+        limits.max_rows = SIZE_MAX; /* one shard's rows are not merged */
     switch (s->plan->kind) {
     case PLAN_MERGE:
-        return gather_merge(s->plan, s->streams, s->count, max_rows, &s->sink, &s->end, &s->x->err);
+        return gather_merge(s->plan, s->streams, s->count, &limits, &s->sink, &s->end, &s->x->err);
     case PLAN_REDUCE:
-        return reduce_rows(s->plan, s->streams, s->count, c->max_groups, &s->sink, &s->x->err);
+        return reduce_rows(s->plan, s->streams, s->count, &limits, &s->sink, &s->x->err);
     case PLAN_PLAIN:
     default:
         return gather_join(s->streams, s->count, s->q->allow_partial, &s->sink);
@@ -135,7 +136,7 @@ static int break_off(struct select *s)
 static int pass_whole(struct exchange *x)
 {
     struct buf out;
-    buf_init(&out, FANOUT_MAX_HELD);
+    buf_init(&out, x->master->cluster->limits.max_memory + EXCHANGE_MAX_END);
     merge_answer(x->parts, x->part_count, MERGE_SELECT, &out);
     http_reply(x->h, 200, &out);
     buf_clear(&out);

@@ -126,6 +126,7 @@ static void run(const char *description, const char *body_text, bool lines, cons
     struct gather_end end = {0};
     bool paged = false;
     struct rowsink sink = {.write = append, .arg = &out};
+    static const struct cluster_limits limits = {.max_rows = MAX_ROWS, .max_groups = MAX_ROWS, .max_memory = (size_t)64 << 20};
     buf_init(&out, OUTPUT_MAX);
     cursor_init(&from);
     cursor_init(&end.last);
@@ -135,8 +136,8 @@ static void run(const char *description, const char *body_text, bool lines, cons
     CHECK(json_read(body_text, strlen(body_text), &body, &e) == 0 && query_read(body, &query, &e) == 0);
     CHECK(query_resolve(&query, &columns, &e) == 0 && plan_page(&query, table, &paged, &e) == 0 &&
           plan_make(&plan, &query, table, body, paged ? &from : NULL, &e) == 0);
-    int rc = plan.kind == PLAN_MERGE    ? gather_merge(&plan, streams, count, MAX_ROWS, &sink, &end, &e)
-             : plan.kind == PLAN_REDUCE ? reduce_rows(&plan, streams, count, MAX_ROWS, &sink, &e)
+    int rc = plan.kind == PLAN_MERGE    ? gather_merge(&plan, streams, count, &limits, &sink, &end, &e)
+             : plan.kind == PLAN_REDUCE ? reduce_rows(&plan, streams, count, &limits, &sink, &e)
                                         : gather_join(streams, count, false, &sink);
     if (rc == 0) {
         CHECK(e.code == ERR_NONE && !sink.gone);

@@ -370,6 +370,8 @@ class TapResult(unittest.TestResult):
 def main():
     # SIGTERM (a time-out of the test driver) must stop the cluster, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # A shell's background job ignores SIGINT, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     module = sys.modules["__main__"]
     loader = unittest.defaultTestLoader
     names = sys.argv[1:]

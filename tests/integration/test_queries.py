@@ -463,5 +463,38 @@ class Exact(harness.ClusterTest):
             self.refused(400, "bad_field", "/select", {**self.T, "allow_partial": True, "limit": -1})
 
 
+class Dear(harness.ClusterTest):
+    """Requests that would cost more than they may."""
+
+    T = {"db_name": "D", "table": "T"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = harness.Cluster()
+        cls.cluster.config["limits"] = {"max_memory": 1 << 20, "max_scatter": 2}
+        cls.cluster.config_file.write_text(json.dumps(cls.cluster.config))
+        try:
+            cls.cluster.start()
+        except BaseException:
+            cls.cluster.stop()
+            raise
+        cls.api = cls.cluster.api
+
+    def test_settings_are_named(self):
+        self.fresh_database("D")
+        self.ok("/create-table", {**self.T, "columns": {"student_id": "INT", "v": "VARCHAR(1000)"}})
+        two = Exact.ON[:2]
+        for key in two:
+            self.ok("/insert", {**self.T, "data": [{"student_id": key, "v": f"{key} {n} ".ljust(1000, "x")} for n in range(1000)]})
+        near = {**self.T, "condition": f"student_id IN ({two[0]}, {two[1]})"}
+        self.assertEqual(self.ok("/select", near)["count"], 2000)
+        problem = self.refused(400, "bad_field", "/select", {**near, "group_by": ["v"], "aggregates": [{"op": "count"}]})
+        self.assertIn("limits.max_memory", problem["detail"])
+        for path, body in (("/select", self.T), ("/map-reduce-count", self.T), ("/delete", {**self.T, "condition": "v = 'x'", "scatter": True})):
+            problem = self.refused(400, "bad_field", path, body)
+            self.assertIn("limits.max_scatter", problem["detail"])
+            self.assertEqual(problem["outcome"], "not_applied")
+
+
 if __name__ == "__main__":
     harness.main()

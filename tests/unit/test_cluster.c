@@ -45,8 +45,8 @@ static void check_defaults(const struct cluster *c)
     assert_string_equal(c->master_role, "primary");
     assert_int_equal(c->max_body, 8 * 1024 * 1024);
     assert_int_equal(c->timeout_ms, 5000);
-    assert_int_equal(c->max_rows, 1000000);
-    assert_int_equal(c->max_groups, 1000000);
+    assert_int_equal(c->limits.max_rows, 10000000);
+    assert_int_equal(c->limits.max_groups, 1000000);
     assert_int_equal(c->worker_count, 3);
     for (size_t i = 0; i < 3; i++) {
         const struct cluster_worker *w = &c->workers[i];
@@ -91,7 +91,7 @@ static void test_values_are_taken(void **state)
 
     (void)state;
     load_well("{ \"bind\": \"0.0.0.0\", // all of them\n"
-              "  \"max_body\": 1048576, \"timeout_ms\": 750, \"limits\": {\"max_rows\": 5, \"max_groups\": 7},\n"
+              "  \"max_body\": 1048576, \"timeout_ms\": 750, \"limits\": {\"max_rows\": 5, \"max_groups\": 7, \"max_memory\": 2097152, \"max_scatter\": 2},\n"
               "  \"master\": { \"port\": 9000, \"role\": \"backup\", \"threads\": 2 },\n"
               "  \"workers\": [\n"
               "    { \"name\": \"alpha-1\", \"port\": 9001, \"threads\": 3, \"tds\": { \"embedded\": true, \"port\": 9101 } },\n"
@@ -104,8 +104,10 @@ static void test_values_are_taken(void **state)
     assert_string_equal(cluster_address(&c), "127.0.0.1");
     assert_int_equal(c.max_body, 1048576);
     assert_int_equal(c.timeout_ms, 750);
-    assert_int_equal(c.max_rows, 5);
-    assert_int_equal(c.max_groups, 7);
+    assert_int_equal(c.limits.max_rows, 5);
+    assert_int_equal(c.limits.max_groups, 7);
+    assert_int_equal(c.limits.max_memory, 2097152);
+    assert_int_equal(c.limits.max_scatter, 2);
     assert_int_equal(c.master_port, 9000);
     assert_string_equal(c.master_role, "backup");
     assert_int_equal(c.master_threads, 2);

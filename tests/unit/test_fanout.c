@@ -50,7 +50,7 @@ struct server {
 
 static struct server servers[SERVERS];
 static struct cluster_worker workers[SERVERS];
-static struct cluster cluster = {.bind = (char *)(uintptr_t) "127.0.0.1", .workers = workers, .worker_count = SERVERS, .master_threads = 4};
+static struct cluster cluster = {.bind = (char *)(uintptr_t) "127.0.0.1", .workers = workers, .worker_count = SERVERS, .master_threads = 4, .limits = {.max_memory = (size_t)256 << 20}};
 static char rundir[] = "/tmp/shardgate-fanout-XXXXXX";
 static struct fanout *f;
 static struct fanout_load load;

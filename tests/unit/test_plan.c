@@ -149,8 +149,9 @@ static void answer(struct world *w, const char *const parts[MAX_PARTS], size_t l
         else
             rowstream_init_whole(&streams[open++], &list[count]);
     }
-    int rc = w->plan.kind == PLAN_MERGE ? gather_merge(&w->plan, streams, open, limit, &sink, &w->end, &w->e)
-                                        : reduce_rows(&w->plan, streams, open, limit, &sink, &w->e);
+    const struct cluster_limits limits = {.max_rows = limit, .max_groups = limit, .max_memory = (size_t)16 << 20};
+    int rc = w->plan.kind == PLAN_MERGE ? gather_merge(&w->plan, streams, open, &limits, &sink, &w->end, &w->e)
+                                        : reduce_rows(&w->plan, streams, open, &limits, &sink, &w->e);
     for (size_t i = 0; rc != 0 && w->e.code == ERR_NONE && i < open; i++)
         w->e = streams[i].part->err;
     if (rc != 0) {
