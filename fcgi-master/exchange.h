@@ -33,6 +33,7 @@ struct master {
     pthread_mutex_t schema_lock; /* one change of schema at a time */
     atomic_size_t describer;     /* the worker that answered the last /describe: the first to be asked again */
     struct fanout_load load;
+    atomic_bool verifying; /* a /verify is under way: it takes a thread here, and one of each worker */
     atomic_int streams; /* inserts of lines under way, each of which holds a thread for long */
     int64_t started_us;
 };

@@ -18,6 +18,7 @@ static const struct shape {
     [MERGE_COUNT] = {NULL, "total", "map", .complete = true},
     [MERGE_SCHEMA] = {NULL, NULL, "shards", .complete = false},
     [MERGE_EXPLAIN] = {NULL, NULL, "shards", .complete = false},
+    [MERGE_DOCUMENT] = {NULL, NULL, NULL, .complete = false},
 };
 
 static void bad_worker_answer(struct err *e, bool write, const char *why)
@@ -157,7 +158,7 @@ static bool read_schema_outcome(struct merge_part *p, const struct json_slice *o
 
 void merge_accept(struct merge_part *p, enum merge_kind kind)
 {
-    if (p->err.code != ERR_NONE)
+    if (p->err.code != ERR_NONE || kind == MERGE_DOCUMENT)
         return;
     const struct shape *shape = &shapes[kind];
     bool write = kind == MERGE_WRITE || kind == MERGE_SCHEMA;

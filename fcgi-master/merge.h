@@ -22,7 +22,8 @@ enum merge_kind {
     MERGE_WRITE,  /* rows_affected, shards */
     MERGE_COUNT,  /* total, map */
     MERGE_SCHEMA, /* shards; the answer is written by merge_schema */
-    MERGE_EXPLAIN /* shards; the answer is written by merge_explain */
+    MERGE_EXPLAIN, /* shards; the answer is written by merge_explain */
+    MERGE_DOCUMENT /* whatever stands in it: it is read where it was asked for */
 };
 
 struct merge_part {

@@ -3,6 +3,7 @@
 #include "fcgi-master/gateway.h"
 #include "fcgi-master/schema.h"
 #include "fcgi-master/system.h"
+#include "fcgi-master/verify.h"
 
 const struct http_route routes[] = {
     {"POST", "/insert", gateway_insert, NULL},
@@ -17,6 +18,7 @@ const struct http_route routes[] = {
     {"POST", "/delete-table", schema_delete_table, NULL},
     {"GET", "/metadata", system_metadata, NULL},
     {"GET", "/health", system_health, NULL},
+    {"GET", "/verify", verify_cluster, NULL},
     {"POST", "/security-check", system_security_check, NULL},
 };
 

@@ -1,6 +1,7 @@
 #include "fcgi-worker/operations.h"
 
 #include "common/query.h"
+#include "fcgi-worker/catalogue.h"
 #include "fcgi-worker/changes.h"
 #include "fcgi-worker/insert.h"
 #include "fcgi-worker/ledger.h"
@@ -258,6 +259,7 @@ const struct http_route operations_routes[] = {
     {"POST", "/update", update_rows, check_token},
     {"POST", "/delete", delete_rows, check_token},
     {"POST", "/map-reduce-count", count_rows, check_token},
+    {"POST", "/catalogue", catalogue_list, check_token},
     {"POST", "/describe", describe, check_token},
     {"POST", "/security-check", security_check, check_token},
     {"GET", "/health", health, NULL},

@@ -68,6 +68,17 @@ int request_open_query(struct request *r, struct http *h, void *thread, const ch
     return read_members(r, fields);
 }
 
+int request_open_server(struct request *r, struct http *h, void *thread, const char *const *fields)
+{
+    const char *text;
+    size_t len;
+    struct json_object *name;
+
+    if (start(r, h, thread) < 0 || http_body(h, &r->body, &text, &len, &r->error) < 0 || json_check_members(r->body, fields, &r->error) < 0)
+        return -1;
+    return json_member(r->body, "db_name", &name) && json_kind(name) != JSON_NULL ? read_db_name(r) : 0;
+}
+
 int request_table_name(struct request *r)
 {
     size_t len;

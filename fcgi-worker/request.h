@@ -65,6 +65,9 @@ int request_open(struct request *r, struct http *h, void *thread, const char *co
 /* The same for a request whose body is no JSON object: the members are those of the URL's query, and the body is left unread. */
 int request_open_query(struct request *r, struct http *h, void *thread, const char *const *fields) __attribute__((warn_unused_result));
 
+/* The same for a path about the whole server: db_name may be missing, and is NULL then. */
+int request_open_server(struct request *r, struct http *h, void *thread, const char *const *fields) __attribute__((warn_unused_result));
+
 /* Reads the member "table" into r->table_name. */
 int request_table_name(struct request *r) __attribute__((warn_unused_result));
 /* The same, then finds the table and compares X-Shard-Schema (ERR_SCHEMA_CHANGED). */

@@ -188,6 +188,18 @@ void statement_find_table(struct statement *s, const char *database, const char 
     statement_add_name(s, table);
 }
 
+void statement_list_databases(struct statement *s)
+{
+    buf_append_text(&s->sql, "SELECT [name] FROM [sys].[databases] ORDER BY [name]");
+}
+
+void statement_list_tables(struct statement *s, const char *database)
+{
+    buf_append_text(&s->sql, "SELECT TABLE_NAME FROM ");
+    statement_append_object(&s->sql, database, "INFORMATION_SCHEMA", "TABLES");
+    buf_append_text(&s->sql, " WHERE TABLE_SCHEMA = 'dbo' AND TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_NAME");
+}
+
 void statement_list_columns(struct statement *s, const char *database, const char *table)
 {
     buf_append_text(&s->sql, "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, "

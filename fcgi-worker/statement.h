@@ -183,6 +183,8 @@ void statement_ledger_purge(struct statement *s, const char *database);
 /* The catalogue's questions and the columns of their answers. */
 void statement_find_database(struct statement *s, const char *database);              /* name */
 void statement_find_table(struct statement *s, const char *database, const char *table); /* name */
+void statement_list_databases(struct statement *s);                     /* name: all of the server's, in order */
+void statement_list_tables(struct statement *s, const char *database);  /* name, in order */
 /* table, column, type, length, precision, scale, datetime precision, nullable, default, collation */
 void statement_list_columns(struct statement *s, const char *database, const char *table);
 /* index id (never 0), column: of the unique indexes, the primary key first, each one's columns in their order */
