@@ -32,7 +32,7 @@ static const char *skip_name(const char *p)
         if (strncmp(p, own[i], strlen(own[i])) == 0)
             return p + strlen(own[i]);
     }
-    CHECK(!"a name of the catalogue");
+    CHECK(false); /* a name of the catalogue */
     return NULL;
 }
 
