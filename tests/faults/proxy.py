@@ -1,5 +1,5 @@
-"""A TCP proxy that does harm where it is told to: after so many bytes in one direction it delays, cuts, resets or swallows a
-connection. Knows nothing about what the bytes mean."""
+"""A TCP proxy that does harm where it is told to: after so many bytes in one direction, or of the answer to given bytes, it delays,
+cuts, resets or swallows a connection. Knows nothing about what the bytes mean."""
 
 import collections
 import contextlib
@@ -15,7 +15,8 @@ REQUEST, ANSWER = "request", "answer"  # the two directions
 DELAY, CUT, RESET, SWALLOW = "delay", "cut", "reset", "swallow"
 KINDS = (DELAY, CUT, RESET, SWALLOW)
 
-Fault = collections.namedtuple("Fault", "kind direction after seconds")
+# `when`: it strikes only on a connection whose client sends these bytes, from there on; None: on any
+Fault = collections.namedtuple("Fault", "kind direction after seconds when", defaults=(0, None))
 
 
 def random_fault(choose=random):
@@ -44,6 +45,8 @@ class Proxy:
         """Forgets faults that have not struck, and ends the connections that swallow."""
         with self.lock:
             self.armed.clear()
+            for c in self.open:
+                c.armed.clear()
             swallowed = [c for c in self.open if c.swallows]
         for c in swallowed:
             c.end()
@@ -57,18 +60,24 @@ class Proxy:
         for c in connections:
             c.end()
 
-    def take(self, direction, count):
-        """The fault that strikes within the next `count` bytes of this direction, with the bytes that still pass; or None."""
+    def take(self, connection, direction, data):
+        """The fault that strikes within `data`, with the bytes that still pass; or None."""
         with self.lock:
-            for i, fault in enumerate(self.armed):
-                if fault.direction != direction:
-                    continue
-                if fault.after <= count:
-                    del self.armed[i]
-                    self.struck[fault.kind] += 1
-                    return fault
-                self.armed[i] = fault._replace(after=fault.after - count)
-                return None
+            if direction == REQUEST:
+                fault = next((f for f in self.armed if f.when is not None and f.when in data), None)
+                if fault is not None:
+                    self.armed.remove(fault)
+                    connection.armed.append(fault)
+            for faults in (connection.armed, self.armed):
+                for i, fault in enumerate(faults):
+                    if fault.direction != direction or (faults is self.armed and fault.when is not None):
+                        continue
+                    if fault.after <= len(data):
+                        del faults[i]
+                        self.struck[fault.kind] += 1
+                        return fault
+                    faults[i] = fault._replace(after=fault.after - len(data))
+                    return None
         return None
 
     def _accept(self):
@@ -92,6 +101,7 @@ class Proxy:
 class Connection:
     def __init__(self, proxy, client, server):
         self.proxy, self.client, self.server, self.swallows, self.pumps = proxy, client, server, False, 2
+        self.armed = []  # faults whose `when` this connection's client has sent
         for s in (client, server):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -111,7 +121,7 @@ class Connection:
     def _pump(self, source, sink, direction):
         try:
             while data := source.recv(65536):
-                fault = self.proxy.take(direction, len(data))
+                fault = self.proxy.take(self, direction, data)
                 if fault is not None:
                     sink.sendall(data[:fault.after])
                     data = data[fault.after:]

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""A keyed write whose TDS connection is cut when its COMMIT travels, or the answer to it, comes to a definite answer: the worker
+looks its key up. None is done twice, none is lost.
+
+SHARDGATE_CUTS=N cuts as often (make soak-lost-answers: 500 times).
+"""
+
+import collections
+import os
+import pathlib
+import sys
+import unittest
+
+FAULTS = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(FAULTS), str(FAULTS.parents[0] / "integration")]
+import harness  # noqa: E402
+from proxy import ANSWER, CUT, REQUEST, RESET, Fault  # noqa: E402
+from stage import COMMIT, KEYS, Call, Stage  # noqa: E402
+
+CUTS = int(os.environ.get("SHARDGATE_CUTS", "60"))
+LOG = {"db_name": "Work", "table": "Log"}
+
+
+class LostAnswers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stage = Stage()
+        cls.addClassCleanup(cls.stage.close)
+        cls.stage.post("/create-db", {"db_name": "Work"})
+        cls.stage.post("/create-table", {**LOG, "columns": {"student_id": "INT", "op": "INT", "part": "INT"}})
+
+    def cut(self, name, fault, count, rows):
+        """Keyed inserts of so many rows, each struck by the fault."""
+        first = {"cut": 0, "request": 100000, "pair": 200000}[name]
+        outcomes = collections.Counter()
+        struck = sum(p.struck.total() for p in self.stage.tds)
+        for op in range(first, first + count):
+            shard = op % len(KEYS)
+            data = [{"student_id": KEYS[shard], "op": op, "part": part} for part in range(rows)]
+            self.stage.tds[shard].arm(fault if op % 2 else fault._replace(kind=RESET))
+            call = Call(self.stage.masters[0], "/insert", {**LOG, "data": data if rows > 1 else data[0]}, f"{name}-{op}")
+            outcomes[call.outcome] += 1
+            self.stage.tds[shard].disarm()
+            if call.outcome == "applied":
+                self.assertEqual(call.json["rows_affected"], rows)
+        struck = sum(p.struck.total() for p in self.stage.tds) - struck
+        print(f"# {name}: {count} writes, {struck} struck, {dict(outcomes)}")
+        self.assertEqual(struck, count)
+        self.stage.calm()
+        there = collections.Counter(r["op"] for r in self.stage.post("/select", {**LOG, "condition": f"op >= {first} AND op < {first + count}"})["rows"])
+        self.assertLessEqual(set(there.values()), {rows}, "doubled, or in part")
+        self.assertLessEqual(outcomes["unknown"], max(1, count // 100))
+        self.assertLessEqual(abs(len(there) - outcomes["applied"]), outcomes["unknown"])
+
+    def test_the_answer_is_lost(self):
+        self.cut("cut", Fault(CUT, ANSWER, 0, when=COMMIT), CUTS, 1)
+
+    def test_the_commit_is_lost(self):
+        self.cut("request", Fault(CUT, REQUEST, 0, when=COMMIT), CUTS // 3, 1)
+
+    def test_the_answer_to_a_transaction_is_lost(self):
+        self.cut("pair", Fault(CUT, ANSWER, 0, when=COMMIT), CUTS // 3, 2)
+
+
+if __name__ == "__main__":
+    harness.main()
