@@ -314,6 +314,15 @@ static enum ledger_verdict settle_unknown(struct ledger_entry *entry, int64_t *r
     return LEDGER_FAILED;
 }
 
+/* Whether the key was done before could not be found out: `e` tells why. */
+static enum ledger_verdict doubt(struct request *r, const struct err *e)
+{
+    r->error = *e;
+    r->error.outcome = OUTCOME_UNKNOWN;
+    r->error.retry = RETRY_SAME_KEY;
+    return LEDGER_FAILED;
+}
+
 enum ledger_verdict ledger_settle(struct ledger_entry *entry, int64_t *rows)
 {
     struct request *r = entry->r;
@@ -327,8 +336,8 @@ enum ledger_verdict ledger_settle(struct ledger_entry *entry, int64_t *rows)
     if (r->error.sql_error == 0) /* the database has not seen it */
         return LEDGER_FAILED;
     if (find(entry, &record, &e) < 0) {
-        if (e.code != ERR_NO_SUCH_TABLE)
-            return LEDGER_FAILED;
+        if (e.code != ERR_NO_SUCH_TABLE) /* what was refused may be the note: then an earlier request was done */
+            return doubt(r, &e);
         struct err first = r->error;
         forget(r->worker->ledger, buf_text(&r->database)); /* somebody has dropped it */
         if (need_table(r) < 0)
@@ -340,6 +349,8 @@ enum ledger_verdict ledger_settle(struct ledger_entry *entry, int64_t *rows)
         return judge(entry, &record, rows);
     if (record.found && record.fence != entry->note.fence && r->error.sql_error == DUPLICATE_KEY) {
         entry->note.fence = record.fence; /* of an attempt before this request's */
+        (void)err_set(&e, ERR_KEY_IN_PROGRESS, "Idempotency-Key: other requests with this key are at work");
+        (void)doubt(r, &e); /* unless there is time to try again */
         return LEDGER_AGAIN;
     }
     return LEDGER_FAILED;

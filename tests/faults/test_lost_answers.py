@@ -61,6 +61,19 @@ class LostAnswers(unittest.TestCase):
     def test_the_answer_to_a_transaction_is_lost(self):
         self.cut("pair", Fault(CUT, ANSWER, 0, when=COMMIT), CUTS // 3, 2)
 
+    def test_what_a_key_stands_for_cannot_be_looked_up(self):
+        """A repeat whose note is refused, as the first is there, must not be told that it was not applied."""
+        body, look = {**LOG, "data": {"student_id": KEYS[0], "op": 1, "part": 0}}, "SELECT [request_hash]".encode("utf-16-le")
+        first = Call(self.stage.masters[0], "/insert", body, "looked-up")
+        self.assertEqual(first.outcome, "applied", first)
+        for _ in range(4):
+            self.stage.tds[0].arm(Fault(CUT, REQUEST, 0, when=look))
+        again = Call(self.stage.masters[0], "/insert", body, "looked-up")
+        self.stage.tds[0].disarm()
+        self.assertEqual((again.outcome, again.json["retry"]), ("unknown", "same_key"), again)
+        self.assertNotIn("gw_requests", str(again))
+        harness.eventually(lambda: Call(self.stage.masters[0], "/insert", body, "looked-up").replayed)
+
 
 if __name__ == "__main__":
     harness.main()
