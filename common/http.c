@@ -399,7 +399,7 @@ static int put_head(struct http *h, int status, const char *type, int64_t length
     static const char cors[] = "Access-Control-Allow-Origin: *\r\n"
                                "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
                                "Access-Control-Allow-Headers: Content-Type, X-Request-Id, X-Timeout-Ms, Idempotency-Key\r\n"
-                               "Access-Control-Expose-Headers: X-Request-Id, Server-Timing, Retry-After\r\n";
+                               "Access-Control-Expose-Headers: X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed\r\n";
     int64_t took_us = now_us() - h->started_us;
     struct buf head;
     int rc;
