@@ -259,6 +259,11 @@ def tsql(port, password, sql, database=None):
     return r.stdout + r.stderr
 
 
+def is_sanitized(pid):
+    """Is the process a build with AddressSanitizer? That keeps what was freed for a while, so that memory has other bounds."""
+    return "libasan" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
 def hold(pid):
     """Sends SIGSTOP and waits until no thread runs any more: that takes as long as the main thread needs to be scheduled."""
     def held():

@@ -92,7 +92,7 @@ class Streams(harness.ClusterTest):
                 self.assertGreater(len(answer), 18 * MIB)
                 for pid in pids:
                     peak = int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
-                    sanitized = "libasan" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+                    sanitized = harness.is_sanitized(pid)
                     self.assertLess(peak, (400 if sanitized else 32) * MIB, self.cluster.processes()[pid])
 
     def test_first_rows_come_before_the_last_and_a_lost_shard_cuts_the_answer(self):
