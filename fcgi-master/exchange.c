@@ -288,13 +288,12 @@ int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, 
         .deadline_us = now + limit,
         .repeatable = true,
     };
-    fanout_reset(x->fanout);
     if (buf_status(&body) != 0 || fanout_add(x->fanout, worker, &rq) != 0) {
         err_set(e, ERR_INTERNAL, "out of memory");
         goto out;
     }
     fanout_run(x->fanout);
-    const struct fanout_answer *a = fanout_answer(x->fanout, 0);
+    const struct fanout_answer *a = fanout_answer(x->fanout, x->call_count++);
     if (a->result != FANOUT_ANSWERED)
         exchange_read_loss(a, e);
     else if (a->status != 200)
@@ -329,6 +328,7 @@ int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *
             .shard = worker, .worker = m->cluster->workers[worker].name, .database = "", .suffix = ""};
         if (exchange_describe_at(x, worker, out, &p->err) == 0) {
             atomic_store(&m->describer, worker);
+            x->describer = worker;
             tables_put(m->tables, x->db, x->table, *out);
             return 0;
         }

@@ -58,6 +58,7 @@ struct exchange {
     size_t *calls;            /* the fanout's call of each of them */
     size_t part_count;
     size_t call_count; /* since exchange_begin */
+    size_t describer;  /* the worker that gave exchange_describe a new description */
     struct err err;    /* what exchange_fail answers */
     struct buf shards; /* its raw array "shards", empty for [] */
 };
@@ -103,7 +104,7 @@ void exchange_run(struct exchange *x, const struct exchange_question *q);
 int exchange_describe(struct exchange *x, bool fresh, struct table **out, bool *kept)
     __attribute__((warn_unused_result));
 
-/* One worker's own description of x->db, x->table. Ends the round of calls before it. -1 with `e` set. */
+/* One worker's own description of x->db, x->table. Its call joins the round under way, whose answers stay. -1 with `e` set. */
 int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, struct err *e)
     __attribute__((warn_unused_result));
 

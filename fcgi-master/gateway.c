@@ -4,6 +4,7 @@
 #include "common/predicate.h"
 #include "common/query.h"
 #include "fcgi-master/cursor.h"
+#include "fcgi-master/drift.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/ingest.h"
 #include "fcgi-master/plan.h"
@@ -393,19 +394,6 @@ static bool is_outdated(const struct statement *s)
     return outdated;
 }
 
-/* After a fresh description, a worker whose table still differs has another table than the others. The workers' word for
- * it is none of the public API's. */
-static void explain_difference(struct statement *s)
-{
-    for (size_t i = 0; i < s->x.part_count; i++) {
-        struct err *e = &s->x.parts[i].err;
-        if (e->code != ERR_SCHEMA_CHANGED)
-            continue;
-        *e = ERR_INIT;
-        err_set(e, ERR_BAD_WORKER_ANSWER, "its table differs from the other shards', or is being changed");
-    }
-}
-
 /* A worker names a row by its place in what it was sent; the client knows its own array. */
 static void name_rows(struct statement *s)
 {
@@ -459,7 +447,7 @@ static void serve(struct http *h, void *thread, const struct operation *operatio
             goto fail;
         ask_shards(&s);
     }
-    explain_difference(&s);
+    drift_explain(&s.x, s.table);
     name_rows(&s);
     if (!is_good_enough(&s))
         (void)exchange_refuse(&s.x, operation->kind);

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/lines.h"
 #include "fcgi-master/batch.h"
+#include "fcgi-master/drift.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/router.h"
 
@@ -75,16 +76,13 @@ static bool send_round(struct ingest *g, struct round *r)
             exchange_add(&g->x, &q, i, buf_text(&b->text), b->text.len);
     }
     exchange_run(&g->x, &q);
+    drift_explain(&g->x, g->table);
     for (size_t i = 0; i < g->x.part_count; i++) {
         struct merge_part *p = &g->x.parts[i];
         struct load *load = &g->loads[p->shard];
         if (p->err.code == ERR_NONE) {
             load->rows += merge_rows_affected(p);
             continue;
-        }
-        if (p->err.code == ERR_SCHEMA_CHANGED) { /* the workers' word for it is none of the public API's */
-            p->err = ERR_INIT;
-            err_set(&p->err, ERR_BAD_WORKER_ANSWER, "its table differs from the other shards', or was changed meanwhile");
         }
         batch_rename(&r->batches[p->shard], &p->err);
         load->err = p->err;

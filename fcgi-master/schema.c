@@ -306,6 +306,7 @@ static int check_tables(struct change *c)
     size_t count = c->x.master->cluster->worker_count;
     bool some_needed = false;
     bool refused = false;
+    exchange_begin(&c->x);
     for (size_t i = 0; i < count; i++)
         some_needed = some_needed || c->steps[i].needed;
     for (size_t i = 0; i < count && some_needed && c->columns != NULL; i++) {

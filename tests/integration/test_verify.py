@@ -7,6 +7,7 @@ import urllib.parse
 import uuid
 
 import harness
+from harness import eventually
 
 DB = "Checked"
 WORKERS = ("go", "python", "node")
@@ -241,6 +242,47 @@ class Verify(harness.ClusterTest):
         self.table()
         self.assertEqual(sorted(r["student_id"] for r in self.ok("/select", {"db_name": DB, "table": "T"})["rows"]), before)
 
+    # What requests are told that meet what /verify finds
+
+    def meet(self, status, code, words):
+        """Each kind of request that reaches node, and what it is told."""
+        t = {"db_name": DB, "table": "T"}
+        for path, body in (("/select", t), ("/select", {**t, "condition": "student_id = 1002"}), ("/select", {**t, "order_by": ["student_id"]}),
+                           ("/insert", {**t, "data": {"student_id": 1002}}), ("/insert", {**t, "data": [{"student_id": 1002}, {"student_id": 1001}]}),
+                           ("/update", {**t, "set": {"name": "x"}, "condition": "student_id = 1002"}),
+                           ("/delete", {**t, "condition": "student_id = 1002"}), ("/map-reduce-count", t)):
+            with self.subTest(path=path, body=body):
+                answer = self.refused(status, code, path, body)
+                self.assertIn(words, answer["detail"])
+                self.assertIn("GET /verify", answer["detail"])
+                self.assertIn(words, [s["detail"] for s in answer["shards"] if s["worker"] == "node"][0])
+
+    def test_requests_name_the_column_that_differs(self):
+        self.create({"student_id": "INT", "name": "VARCHAR(20)", "grade": "CHAR(1)"})
+        self.insert({"student_id": 1001, "name": "a"})
+        self.tsql("node", "alter table {T} drop column grade")
+        self.meet(502, "bad_worker_answer", "column 'grade': missing on node")
+        line = json.dumps({"student_id": 1002}).encode()
+        answer = self.api.post(f"/insert?db_name={DB}&table=T", line, Content_Type="application/x-ndjson")
+        self.assertEqual(answer.status, 502, answer)
+        self.assertIn("column 'grade': missing on node", answer.json["detail"])
+
+    def test_requests_name_the_shard_without_the_table(self):
+        self.create({"student_id": "INT", "name": "VARCHAR(20)"})
+        self.insert({"student_id": 1001, "name": "a"})
+        self.tsql("node", "drop table {T}")
+        self.meet(404, "no_such_table", "does not exist in database 'CheckedNODE', but does on go")
+
+    def test_a_shard_that_has_all_of_its_own_still_answers(self):
+        self.create({"student_id": "INT", "name": "VARCHAR(20)"})
+        self.insert({"student_id": 1001, "name": "a"})
+        self.tsql("node", "drop table {T}")
+        self.assertEqual(self.ok("/select", {"db_name": DB, "table": "T", "condition": "student_id = 1001"})["count"], 1)
+        self.ok("/delete-table", {"db_name": DB, "table": "T", "if_exists": True})
+        # gone everywhere: nobody is said to have it
+        problem = self.refused(404, "no_such_table", "/select", {"db_name": DB, "table": "T"})
+        self.assertNotIn("/verify", problem["detail"])
+
     # What is refused
 
     def test_bad_questions(self):
@@ -263,6 +305,15 @@ class Verify(harness.ClusterTest):
         self.assertEqual((tables.status, tables.json), (200, {"status": "ok", "db_name": DB, "tables": ["T"]}))
         self.assertEqual(worker.post("/catalogue", {"db_name": "Nowhere"}, X_Master_Token=self.cluster.token).code, "no_such_database")
         self.assertEqual(worker.post("/catalogue", {"table": "T"}, X_Master_Token=self.cluster.token).code, "bad_field")
+
+    def test_a_shard_that_is_lost_is_named(self):
+        self.create({"student_id": "INT"})
+        with self.cluster.stopped("shardgate-tdsd", str(self.cluster.tds_ports["python"])):
+            answer = self.api.get("/verify", X_Timeout_Ms="2000")
+            self.assertIn((answer.status, answer.code), ((503, "shard_unavailable"), (504, "deadline_exceeded")))
+            self.check_problem(answer)
+            self.assertIn("python", answer.json["detail"])
+        eventually(lambda: self.api.get("/verify").status == 200)
 
 
 if __name__ == "__main__":
