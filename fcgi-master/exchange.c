@@ -245,6 +245,17 @@ bool exchange_replayed(const struct exchange *x)
     return x->key != NULL && x->part_count > 0;
 }
 
+/* Does a repeat with the same key find out what became of it, or make what is missing? Not of what would be refused again. */
+static bool can_complete(const struct exchange *x, enum err_outcome outcome)
+{
+    for (size_t i = 0; i < x->part_count; i++) {
+        const struct err *e = &x->parts[i].err;
+        if (e->code != ERR_NONE && e->retry == RETRY_SAME_KEY)
+            return true;
+    }
+    return outcome == OUTCOME_UNKNOWN;
+}
+
 int exchange_refuse(struct exchange *x, enum merge_kind kind)
 {
     struct err e = ERR_INIT;
@@ -252,8 +263,8 @@ int exchange_refuse(struct exchange *x, enum merge_kind kind)
     merge_problem(x->parts, x->part_count, kind, &e, &x->shards);
     if (buf_status(&x->shards) != 0)
         buf_reset(&x->shards);
-    if (x->key != NULL && e.outcome != OUTCOME_NOT_APPLIED)
-        e.retry = RETRY_SAME_KEY; /* finds out, and completes what is missing */
+    if (x->key != NULL && can_complete(x, e.outcome))
+        e.retry = RETRY_SAME_KEY;
     x->err = e;
     return -1;
 }

@@ -233,6 +233,15 @@ class Cluster:
         """Runs T-SQL on a shard's tds-server with FreeTDS's tsql; its standard output."""
         return tsql(self.tds_ports[worker], self.tds_password, sql, database)
 
+    @contextlib.contextmanager
+    def transaction(self, worker, sql):
+        """A transaction on a shard's tds-server that has run the statement and stays open for the length of a with block."""
+        with Tsql(self.tds_ports[worker], self.tds_password) as session:
+            session.run("BEGIN TRANSACTION")
+            session.run(sql)
+            yield
+            session.run("ROLLBACK TRANSACTION")
+
     def stop(self):
         for l in [*self.backups, self.launched]:
             if l:
@@ -262,6 +271,32 @@ def tsql(port, password, sql, database=None):
 def is_sanitized(pid):
     """Is the process a build with AddressSanitizer? That keeps what was freed for a while, so that memory has other bounds."""
     return "libasan" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
+class Tsql:
+    """A session of FreeTDS's tsql that stays open."""
+
+    def __init__(self, port, password):
+        command = ["stdbuf", "-oL", "tsql", "-H", "127.0.0.1", "-p", str(port), "-U", "sa", "-P", password, "-o", "fhq"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                        env={**os.environ, "TDSVER": "7.4", "LC_ALL": "C.UTF-8"})
+
+    def run(self, sql):
+        """Runs a batch, and returns when it has ended."""
+        self.process.stdin.write(f"{sql}\ngo\nSELECT 'it has ended'\ngo\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("it has ended"):
+                return
+        raise RuntimeError("tsql has gone")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(STOP_TIMEOUT_S)
+        self.process.stdout.close()
 
 
 def hold(pid):

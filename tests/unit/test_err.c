@@ -92,6 +92,30 @@ static void outcomes_have_names_and_back(void **state)
     assert_string_equal(err_retry_name(RETRY_SAME_KEY), "same_key");
 }
 
+/* What fails for a while says nothing of the write that the key stands for; what is refused for good does. */
+static void what_may_be_gone_later_is_doubted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(codes); i++) {
+        struct err e = ERR_INIT;
+        bool later = codes[i].status == 429 || codes[i].status >= 500;
+        err_set(&e, codes[i].code, "x");
+        err_doubt(&e);
+        assert_int_equal(e.code, codes[i].code);
+        assert_int_equal(e.outcome, later ? OUTCOME_UNKNOWN : OUTCOME_NOT_APPLIED);
+        assert_int_equal(e.retry, later ? RETRY_SAME_KEY : RETRY_NO);
+        e.outcome = OUTCOME_NOT_APPLIED; /* a fence made sure */
+        e.retry = RETRY_SAME_KEY;
+        err_doubt(&e);
+        assert_int_equal(e.outcome, OUTCOME_NOT_APPLIED);
+        e.outcome = OUTCOME_APPLIED;
+        e.retry = RETRY_NO;
+        err_doubt(&e);
+        assert_int_equal(e.outcome, OUTCOME_APPLIED);
+        assert_int_equal(e.retry, RETRY_NO);
+    }
+}
+
 static void the_first_error_stays(void **state)
 {
     (void)state;
@@ -232,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_has_its_row),
         cmocka_unit_test(outcomes_have_names_and_back),
+        cmocka_unit_test(what_may_be_gone_later_is_doubted),
         cmocka_unit_test(the_first_error_stays),
         cmocka_unit_test(context_goes_before_the_detail),
         cmocka_unit_test(long_details_are_cut_at_a_characters_end),

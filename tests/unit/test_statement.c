@@ -1,6 +1,7 @@
 /* statement.c: each request becomes the SQL text and the typed parameters that stand in its row, or the error. */
 #include "common/json.h"
 #include "fcgi-worker/statement.h"
+#include "fcgi-worker/statement_parts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -450,6 +451,97 @@ static void the_tag_changes_with_the_description(void **state)
     schema_table_free(t);
 }
 
+#define LEDGER "[SchoolDBGO].[dbo].[gw_requests]"
+#define NOTE_COLUMNS " ([request_key], [request_hash], [rows_affected], [fence], [made])"
+#define HASH "0123456789abcdef0123456789abcdef"
+
+enum ledger_step { FIND, RAISE, FENCE, PURGE, INDEX, COMMIT, UPDATE_ONE, DELETE_ONE };
+
+static void write_ledger_step(struct statement *s, enum ledger_step step, const struct statement_note *n)
+{
+    struct statement write;
+    statement_init(&write);
+    buf_append_text(&write.sql, step == UPDATE_ONE ? "UPDATE " TABLE " SET [Name] = ?, [price] = ?, [raw] = ? WHERE [student_id] = ?" : "DELETE FROM " TABLE);
+    if (step == UPDATE_ONE) {
+        statement_set_value(&write, statement_new_param(&write, STATEMENT_NVARCHAR), "Zo\xc3\xab", 4);
+        struct statement_param *price = statement_new_param(&write, STATEMENT_DECIMAL);
+        price->precision = 10;
+        price->scale = 2;
+        statement_set_value(&write, price, "1.50", 4);
+        statement_new_param(&write, STATEMENT_VARBINARY_MAX)->null = true;
+        statement_set_value(&write, statement_new_param(&write, STATEMENT_INT), "1001", 4);
+    }
+    switch (step) {
+    case FIND: statement_ledger_find(s, "SchoolDBGO", n->key); break;
+    case RAISE: statement_ledger_raise(s, "SchoolDBGO", n->key); break;
+    case FENCE: statement_ledger_fence(s, "SchoolDBGO", n); break;
+    case PURGE: statement_ledger_purge(s, "SchoolDBGO"); break;
+    case INDEX: statement_ledger_index(s, "SchoolDBGO"); break;
+    case COMMIT: statement_ledger_commit(s, "SchoolDBGO", n, 250); break;
+    default: statement_ledger_write(s, &write, "SchoolDBGO", n);
+    }
+    statement_clear(&write);
+}
+
+/* A key is a parameter like any other value. A write counts its own rows: nothing may stand between it and @@ROWCOUNT. */
+static void the_ledger_has_its_statements(void **state)
+{
+    static const char key[] = "'; DROP TABLE [x] --";
+    static const struct {
+        enum ledger_step step;
+        int64_t fence;
+        const char *expected;
+    } rows[] = {
+        {FIND, 0, "SELECT [request_hash], [rows_affected], [fence] FROM " LEDGER " WHERE [request_key] = ? <- VARCHAR '; DROP TABLE [x] --"},
+        {RAISE, 0, "UPDATE " LEDGER " SET [fence] = [fence] + 1, [made] = SYSUTCDATETIME() WHERE [rows_affected] IS NULL AND [request_key] = ?"
+                   " <- VARCHAR '; DROP TABLE [x] --"},
+        {FENCE, 0, "INSERT INTO " LEDGER NOTE_COLUMNS " VALUES (?, ?, NULL, 1, SYSUTCDATETIME()) <- VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH},
+        {PURGE, 0, "DELETE TOP (200) FROM " LEDGER " WHERE [made] < DATEADD(hour, -24, SYSUTCDATETIME())"},
+        {INDEX, 0, "CREATE INDEX [gw_requests_made] ON " LEDGER " ([made])"},
+        {COMMIT, 0, "INSERT INTO " LEDGER NOTE_COLUMNS " OUTPUT INSERTED.[rows_affected] SELECT ?, ?, ?, 0, SYSUTCDATETIME(); COMMIT TRANSACTION"
+                    " <- VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH ", BIGINT 250"},
+        {COMMIT, 3, "UPDATE " LEDGER " SET [rows_affected] = ?, [request_hash] = ?, [made] = SYSUTCDATETIME() OUTPUT INSERTED.[rows_affected]"
+                    " WHERE [request_key] = ? AND [rows_affected] IS NULL AND [fence] = ?; "
+                    "INSERT INTO " LEDGER NOTE_COLUMNS " SELECT ?, ?, 0, 0, SYSUTCDATETIME() WHERE @@ROWCOUNT = 0; COMMIT TRANSACTION"
+                    " <- BIGINT 250, VARBINARY " HASH ", VARCHAR '; DROP TABLE [x] --, BIGINT 3, VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH},
+        {UPDATE_ONE, 0, "BEGIN TRANSACTION; UPDATE " TABLE " SET [Name] = ?, [price] = ?, [raw] = ? WHERE [student_id] = ?; "
+                        "INSERT INTO " LEDGER NOTE_COLUMNS " OUTPUT INSERTED.[rows_affected] SELECT ?, ?, @@ROWCOUNT, 0, SYSUTCDATETIME(); COMMIT TRANSACTION"
+                        " <- NVARCHAR Zo\xc3\xab, DECIMAL(10,2) 1.50, VARBINARY(MAX) NULL, INT 1001, VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH},
+        {DELETE_ONE, 1, "BEGIN TRANSACTION; DELETE FROM " TABLE "; "
+                        "UPDATE " LEDGER " SET [rows_affected] = @@ROWCOUNT, [request_hash] = ?, [made] = SYSUTCDATETIME() OUTPUT INSERTED.[rows_affected]"
+                        " WHERE [request_key] = ? AND [rows_affected] IS NULL AND [fence] = ?; "
+                        "INSERT INTO " LEDGER NOTE_COLUMNS " SELECT ?, ?, 0, 0, SYSUTCDATETIME() WHERE @@ROWCOUNT = 0; COMMIT TRANSACTION"
+                        " <- VARBINARY " HASH ", VARCHAR '; DROP TABLE [x] --, BIGINT 1, VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct statement_note note = {.key = key, .hash = (const unsigned char *)HASH, .fence = rows[i].fence};
+        struct statement s;
+        struct buf out;
+        struct err e = ERR_INIT;
+        buf_init(&out, TEXT_MAX);
+        statement_init(&s);
+        write_ledger_step(&s, rows[i].step, &note);
+        assert_int_equal(statement_status(&s, &e), 0);
+        render(&s, &out);
+        assert_string_equal(buf_text(&out), rows[i].expected);
+        statement_clear(&s);
+        buf_clear(&out);
+    }
+}
+
+/* Two keys that differ in case are two. */
+static void the_ledgers_keys_are_compared_by_their_bytes(void **state)
+{
+    struct statement s;
+    (void)state;
+    statement_init(&s);
+    statement_ledger_create(&s, "SchoolDBGO");
+    assert_string_equal(buf_text(&s.sql), "CREATE TABLE " LEDGER " ([request_key] VARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY, "
+                                          "[request_hash] VARBINARY(32) NOT NULL, [rows_affected] BIGINT NULL, [fence] BIGINT NOT NULL, [made] DATETIME2(3) NOT NULL)");
+    statement_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +551,8 @@ int main(void)
         cmocka_unit_test(long_values_use_the_unlimited_types),
         cmocka_unit_test(large_arrays_are_cut_into_statements),
         cmocka_unit_test(tables_are_created_from_parsed_types),
+        cmocka_unit_test(the_ledger_has_its_statements),
+        cmocka_unit_test(the_ledgers_keys_are_compared_by_their_bytes),
         cmocka_unit_test(the_tag_changes_with_the_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
