@@ -183,13 +183,20 @@ class StandIn:
     def select(self, h, body):
         if (table := self.table(h, body)) is not None:
             n = len(table["rows"])
-            self.send(h, 200, {"status": "ok", "rows": table["rows"], "count": n, "complete": True,
+            rows = [{c: row.get(c) for c in body.get("columns", row)} for row in table["rows"]]
+            self.send(h, 200, {"status": "ok", "rows": rows, "count": n, "complete": True,
                                "shards": [{"shard": self.shard, "worker": self.name, "outcome": "ok", "rows": n}]})
 
     def map_reduce_count(self, h, body):
         if (table := self.table(h, body)) is not None:
             n = len(table["rows"])
             self.send(h, 200, {"status": "ok", "total": n, "complete": True, "map": [{"shard": self.shard, "worker": self.name, "count": n}]})
+
+    def catalogue(self, h, body):
+        if "db_name" not in body:
+            self.send(h, 200, {"status": "ok", "databases": list(self.databases)})
+        elif (tables := self.tables(h, body)) is not None:
+            self.send(h, 200, {"status": "ok", "db_name": body["db_name"], "tables": list(tables)})
 
     def security_check(self, h, _):
         self.send(h, 200, {"status": "ok"})
@@ -364,6 +371,75 @@ class Master(harness.ClusterTest):
             self.python(select=row + json.dumps(["failed", problem]).encode() + b"\n")
             self.assertIn("once more", self.refused(503, "deadlock", "/select", body)["detail"])
         self.assertEqual(self.workers[1].arrivals[-1][2]["Accept"], "application/x-ndjson")
+
+    def verify(self, status, code, words):
+        answer = self.api.get("/verify")
+        self.assertEqual((answer.status, answer.code), (status, code), answer)
+        self.assertIn(words, answer.json["detail"])
+
+    def test_verify_needs_every_shard(self):
+        """What was not looked at is never taken for right."""
+        self.ok("/insert", {**T, "data": [{"student_id": k, "n": "x"} for k in range(1000, 1020)]})
+        self.workers[1].databases["S"]["T"]["rows"].append({"student_id": 1001})
+        answer = self.api.get("/verify").json
+        self.assertEqual(answer["databases"][0]["tables"][0]["rows"],
+                         {"checked": True, "rows": 21, "misplaced": 1, "unrouted": 0,
+                          "samples": [{"key": "1001", "row": {"student_id": 1001}, "on": {"shard": 1, "worker": "python"}, "belongs_to": {"shard": 0, "worker": "go"}}]})
+        for path in ("catalogue", "describe", "select"):
+            with self.subTest(path=path):
+                self.python(**{path: "close"})
+                self.verify(503, "shard_unavailable", "python")
+                self.python(**{path: (503, "deadlock")})
+                self.verify(503, "deadlock", "python")
+                self.python(**{path: b"[]"})
+                self.verify(502, "bad_worker_answer", "python")
+        row = b'{"student_id":1003}\n'
+        end = b'["end",{"count":1,"complete":true,"shards":[{"shard":1,"worker":"python","outcome":"ok","rows":1}]}]\n'
+        for lines in (row, row + row + end, b'{"student_id":1003,"n":1}\n' + end, b'{"student_id":"x"}\n' + end, b'{"student_id":1.5}\n' + end, b"[1]\n"):
+            with self.subTest(lines=lines):
+                self.python(select=lines)
+                self.verify(502, "bad_worker_answer", "python")
+        self.python(select=row + end)
+        self.assertEqual(self.api.get("/verify").json["status"], "ok")
+
+    def test_verify_names_a_worker_that_cannot_tell(self):
+        for fault in ((404, "no_such_path"), "page"):
+            self.python(catalogue=fault)
+            if fault == "page":
+                self.workers[1].catalogue = lambda h, body: self.workers[1].send(h, 404, b"<h1>Not Found</h1>")
+            self.verify(502, "bad_worker_answer", "worker python: it has no POST /catalogue")
+        del self.workers[1].catalogue
+
+    def test_verify_leaves_out_what_is_changed_meanwhile(self):
+        for code in ("schema_changed", "no_such_table", "no_such_database"):
+            self.python(select=(409 if code == "schema_changed" else 404, code))
+            answer = self.api.get("/verify").json
+            self.assertEqual((answer["status"], answer["databases"][0]["tables"][0]["rows"]),
+                             ("ok", {"checked": False, "reason": "the table was changed while it was read"}))
+
+    def test_verify_is_done_one_at_a_time(self):
+        self.python(catalogue="hang")
+        answers, enough = [], threading.Event()
+
+        def ask():
+            api = Api(self.api.port)
+            while not enough.is_set():
+                answers.append(api.get("/verify"))
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            harness.eventually(lambda: any(a.status == 429 for a in list(answers)))
+        finally:
+            enough.set()
+            for thread in threads:
+                thread.join()
+        refused = next(a for a in answers if a.status == 429)
+        self.assertEqual((refused.code, refused.json["retry"]), ("too_busy", "after"))
+        self.assertGreaterEqual(int(refused.headers["retry-after"]), 1)
+        self.python()
+        self.assertEqual(self.api.get("/verify").status, 200)
 
     def test_partial_writes_name_every_shard(self):
         rows = [{"student_id": k} for k in (1001, 1002, 1003)]
