@@ -31,11 +31,27 @@ static char short_escape(unsigned char c)
     }
 }
 
+/* Are these eight bytes ASCII that needs no escape? Each line sets the high bit of a byte that is not so (a borrow may also
+ * set that of the byte behind one, which makes no difference). */
+static bool is_plain(const char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    uint64_t v;
+    memcpy(&v, text, sizeof v);
+    uint64_t quotes = v ^ ones * '"', backslashes = v ^ ones * '\\';
+    uint64_t found = v | (v - ones * 0x20) | (quotes - ones) | (backslashes - ones);
+    return (found & highs) == 0;
+}
+
 void json_write_string(struct buf *b, const char *text, size_t len)
 {
     const char *plain = text, *p = text, *end = text + len; /* plain: what is not yet written and needs no escape */
     buf_append_char(b, '"');
     while (p < end) {
+        if (end - p >= 8 && is_plain(p)) {
+            p += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)*p;
         if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
             p++;
@@ -134,6 +150,40 @@ static bool increment(char *text)
     return false;
 }
 
+/* Numbers with few digits behind their point are most of those that are stored. When v * 10^n is an integer of no more digits
+ * than survive the way through v's type, and that integer divided by 10^n is v again (both are exact, so that the quotient is
+ * rounded as strtod rounds), it is the shortest decimal: no other one that short reads back as v. false for all others. */
+static bool decimal_plain(struct decimal *d, double v, bool single)
+{
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    const double limit = single ? 1e6 : 1e15; /* FLT_DIG, DBL_DIG */
+
+    for (size_t n = 0; n < sizeof powers / sizeof powers[0]; n++) {
+        double scaled = single ? (double)((float)v * (float)powers[n]) : v * powers[n];
+        if (scaled >= limit) {
+            return false;
+        }
+        uint64_t integer = (uint64_t)scaled;
+        if (integer == 0 || (double)integer != scaled || (single ? (double)(float)(scaled / powers[n]) : scaled / powers[n]) != v) {
+            continue;
+        }
+        char text[MAX_DIGITS], *p = text + sizeof text;
+        int point = -(int)n;
+        while (integer % 10 == 0) {
+            integer /= 10;
+            point++;
+        }
+        for (; integer > 0; integer /= 10) {
+            *--p = (char)('0' + integer % 10);
+        }
+        d->count = (int)(text + sizeof text - p);
+        d->point = point + d->count;
+        memcpy(d->digits, p, (size_t)d->count);
+        return true;
+    }
+    return false;
+}
+
 /* The shortest decimal that reads back as v, and of those the nearest; v is positive and finite. */
 static void decimal_shortest(struct decimal *d, double v, bool single)
 {
@@ -196,7 +246,9 @@ static void write_number(struct buf *b, double v, bool single)
         return;
     }
     struct decimal d;
-    decimal_shortest(&d, fabs(v), single);
+    if (!decimal_plain(&d, fabs(v), single)) {
+        decimal_shortest(&d, fabs(v), single);
+    }
     write_decimal(b, &d);
 }
 

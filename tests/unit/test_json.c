@@ -1,6 +1,7 @@
+#include <inttypes.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
@@ -422,6 +423,31 @@ static void fields_are_read_without_a_tree(void **state)
     json_fields_clear(&f);
 }
 
+/* Eight plain bytes are passed over at once: each byte that needs more is found at every place. */
+static void escapes_are_found_everywhere(void **state)
+{
+    static const struct {
+        const char *text, *written;
+    } rows[] = {{"\"", "\\\""}, {"\\", "\\\\"}, {"\x1f", "\\u001f"}, {"\n", "\\n"}, {" ", " "}, {"!", "!"}, {"#", "#"}, {"[", "["}, {"]", "]"},
+                {"\x7f", "\x7f"}, {"\xc3\xa9", "\xc3\xa9"}, {"\xff", "\xEF\xBF\xBD"}, {"\"\x01", "\\\"\\u0001"}};
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int before = 0; before < 17; before++) {
+            for (int behind = 0; behind < 17; behind++) {
+                char text[64], expected[64];
+                int len = snprintf(text, sizeof text, "%.*s%s%.*s", before, "abcdefghijklmnopq", rows[i].text, behind, "ABCDEFGHIJKLMNOPQ");
+                snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", before, "abcdefghijklmnopq", rows[i].written, behind, "ABCDEFGHIJKLMNOPQ");
+                buf_reset(&b);
+                json_write_string(&b, text, (size_t)len);
+                assert_string_equal(buf_text(&b), expected);
+            }
+        }
+    }
+    buf_clear(&b);
+}
+
 static void strings_are_written_with_least_escapes(void **state)
 {
     (void)state;
@@ -545,6 +571,38 @@ static void floats_are_as_short_as_single_precision_allows(void **state)
     }
 }
 
+static void plain_decimals_are_written_as_they_are(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    struct buf b;
+    buf_init(&b, 100);
+    for (int i = 0; i < 200000; i++) {
+        char text[64], expected[64];
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        int digits = 1 + (int)(seed >> 60) % 15, behind = (int)(seed >> 50 & 7);
+        uint64_t limit = 1;
+        while (digits-- > 0)
+            limit *= 10;
+        snprintf(text, sizeof text, "%" PRIu64 "e-%d", 1 + (seed >> 3) % (limit - 1), behind);
+        double v = strtod(text, NULL);
+        float f = strtof(text, NULL);
+        if (v < 1e-4)
+            continue;
+        snprintf(expected, sizeof expected, "%.15g", v);
+        buf_reset(&b);
+        json_write_double(&b, v);
+        assert_string_equal(buf_text(&b), expected);
+        snprintf(expected, sizeof expected, "%.6g", (double)f);
+        if (strtof(expected, NULL) != f || f >= 1e6f)
+            continue;
+        buf_reset(&b);
+        json_write_float(&b, f);
+        assert_string_equal(buf_text(&b), expected);
+    }
+    buf_clear(&b);
+}
+
 static void doubles_read_back_the_same(void **state)
 {
     (void)state;
@@ -664,9 +722,11 @@ int main(void)
         cmocka_unit_test(slices_are_the_raw_text_of_top_level_members),
         cmocka_unit_test(fields_are_read_without_a_tree),
         cmocka_unit_test(strings_are_written_with_least_escapes),
+        cmocka_unit_test(escapes_are_found_everywhere),
         cmocka_unit_test(base64_is_written_with_padding),
         cmocka_unit_test(doubles_are_written_as_ecmascript_does),
         cmocka_unit_test(floats_are_as_short_as_single_precision_allows),
+        cmocka_unit_test(plain_decimals_are_written_as_they_are),
         cmocka_unit_test(doubles_read_back_the_same),
         cmocka_unit_test(canonical_json_is_rfc_8785),
         cmocka_unit_test(writers_keep_the_first_failure),
