@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FIRST_CAP 64
+#define MAX_INTEGER 20 /* bytes of an int64_t in decimal, with its sign */
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -94,7 +95,8 @@ void buf_append(struct buf *b, const void *data, size_t len)
         return;
     }
     memcpy(b->data + b->len, data, len);
-    buf_commit(b, len);
+    b->len += len;
+    b->data[b->len] = '\0';
 }
 
 void buf_append_text(struct buf *b, const char *text)
@@ -105,6 +107,20 @@ void buf_append_text(struct buf *b, const char *text)
 void buf_append_char(struct buf *b, char c)
 {
     buf_append(b, &c, 1);
+}
+
+void buf_append_integer(struct buf *b, int64_t v)
+{
+    char text[MAX_INTEGER], *p = text + sizeof text;
+    uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+    do {
+        *--p = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (v < 0) {
+        *--p = '-';
+    }
+    buf_append(b, p, (size_t)(text + sizeof text - p));
 }
 
 void buf_append_fill(struct buf *b, char c, size_t count)

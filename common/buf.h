@@ -41,6 +41,7 @@ void buf_remove(struct buf *b, size_t len);
 void buf_append(struct buf *b, const void *data, size_t len);
 void buf_append_text(struct buf *b, const char *text);
 void buf_append_char(struct buf *b, char c);
+void buf_append_integer(struct buf *b, int64_t v); /* in decimal */
 void buf_append_fill(struct buf *b, char c, size_t count);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,5 +1,9 @@
 #include "common/utf8.h"
 
+#include <string.h>
+
+#define IS_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
 size_t utf8_decode(const char *text, size_t len, uint32_t *cp)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -59,6 +63,44 @@ size_t utf8_encode(uint32_t cp, char out[UTF8_MAX_BYTES])
     out[2] = (char)(0x80 | (cp >> 6 & 0x3F));
     out[3] = (char)(0x80 | (cp & 0x3F));
     return 4;
+}
+
+static uint32_t get_unit(const unsigned char *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+
+size_t utf8_from_utf16le(const void *text, size_t len, char *out)
+{
+    const unsigned char *p = text, *end = p + len / 2 * 2;
+    char *to = out;
+    while (p < end) {
+        if (end - p >= 8) { /* most text is ASCII: four units at once */
+            uint64_t four;
+            memcpy(&four, p, sizeof four);
+            if ((four & UINT64_C(0xFF80FF80FF80FF80)) == 0 && IS_LITTLE_ENDIAN) {
+                four |= four >> 8;
+                uint32_t bytes = (uint32_t)(four & 0xFFFF) | (uint32_t)(four >> 16 & 0xFFFF0000);
+                memcpy(to, &bytes, sizeof bytes);
+                to += 4, p += 8;
+                continue;
+            }
+        }
+        uint32_t c = get_unit(p);
+        p += 2;
+        if (c < 0x80) {
+            *to++ = (char)c;
+            continue;
+        }
+        if (c >= 0xD800 && c <= 0xDFFF) {
+            uint32_t low = c < 0xDC00 && p < end ? get_unit(p) : 0;
+            bool pair = low >= 0xDC00 && low <= 0xDFFF;
+            c = pair ? 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00) : 0xFFFD;
+            p += pair ? 2 : 0;
+        }
+        to += utf8_encode(c, to);
+    }
+    return (size_t)(to - out);
 }
 
 bool utf8_measure(const char *text, size_t len, size_t *utf16_units, size_t *code_points)

@@ -17,6 +17,11 @@ size_t utf8_decode(const char *text, size_t len, uint32_t *cp);
 /* Writes the character and returns its length. `cp` is at most 0x10FFFF and no surrogate. No NUL is written. */
 size_t utf8_encode(uint32_t cp, char out[UTF8_MAX_BYTES]);
 
+/* Turns UTF-16 in little-endian order into UTF-8 and returns its bytes; no NUL is written. A surrogate without its other half
+ * becomes UTF8_REPLACEMENT; an odd byte at the end is nothing. `out` has room for UTF8_FROM_UTF16(len) bytes. */
+#define UTF8_FROM_UTF16(len) ((len) / 2 * 3)
+size_t utf8_from_utf16le(const void *text, size_t len, char *out);
+
 /* Counts the text's UTF-16 units and code points; either pointer may be NULL. false when the text is malformed. */
 bool utf8_measure(const char *text, size_t len, size_t *utf16_units, size_t *code_points);
 

@@ -20,6 +20,7 @@ struct db {
     SQLHENV env;
     SQLHDBC dbc;      /* NULL: not connected */
     SQLHSTMT stmt;    /* of dbc */
+    struct result *result;
     int64_t used_us;  /* when the connection last answered */
     unsigned losses;  /* the count of lost connections at that time */
     bool kept;        /* it served an earlier statement, so it may have died since */
@@ -86,6 +87,7 @@ static enum dberror_kind fail(struct db *db, enum dberror_phase phase, const str
     (void)dberror_set(records, count, phase, db->config->shard, e);
     if (e->code == ERR_INTERNAL || phase == DBERROR_CONNECT)
         log_error("SQL error %d, %s: %s", e->sql_error, count > 0 ? records[0].message : "", s == NULL ? "" : buf_text(&s->sql));
+    result_close(db->result); /* it is unbound before the memory serves another */
     if (kind == DBERROR_REFUSED) {
         SQLFreeStmt(db->stmt, SQL_CLOSE);
     } else {
@@ -110,7 +112,8 @@ struct db *db_new(const struct db_config *config)
     if (db == NULL)
         return NULL;
     db->config = config;
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env))
+    db->result = result_new();
+    if (db->result == NULL || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env))
         || !SQL_SUCCEEDED(SQLSetEnvAttr(db->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0))) {
         db_free(db);
         return NULL;
@@ -125,6 +128,7 @@ void db_free(struct db *db)
     disconnect(db);
     if (db->env != SQL_NULL_HANDLE)
         SQLFreeHandle(SQL_HANDLE_ENV, db->env);
+    result_free(db->result);
     free(db);
 }
 
@@ -643,87 +647,63 @@ out:
 
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e)
 {
-    return execute(db, s, DB_READ, deadline_us, e);
+    if (execute(db, s, DB_READ, deadline_us, e) < 0)
+        return -1;
+    result_open(db->result, db->stmt, s->column_count);
+    return 0;
 }
 
 /* ---- Results ------------------------------------------------------------------------------------------------------ */
 
+/* Makes what a result's function returned one's own return value: an error, where it was one. */
+static int check_result(struct db *db, int rc, struct err *e)
+{
+    if (rc >= 0)
+        return rc;
+    if (rc == RESULT_REFUSED)
+        (void)fail(db, DBERROR_READING, NULL, e);
+    else if (rc == RESULT_TOO_LONG)
+        (void)err_set(e, ERR_BAD_VALUE, "a value of the result has more than %u bytes, or memory ran out", RESULT_MAX_VALUE);
+    else
+        (void)err_set(e, ERR_INTERNAL, "the driver gave a value that does not fit its column");
+    return -1;
+}
+
 int db_fetch(struct db *db, struct err *e)
 {
-    SQLRETURN rc = SQLFetch(db->stmt);
-    if (SQL_SUCCEEDED(rc))
-        return 1;
+    int rc = result_fetch(db->result);
     /* an error behind the last row shows only here: rows without it would look complete */
-    if (rc == SQL_NO_DATA && drain(db) == SQL_NO_DATA)
-        return 0;
-    (void)fail(db, DBERROR_READING, NULL, e);
-    return -1;
+    if (rc == 0 && drain(db) != SQL_NO_DATA)
+        rc = RESULT_REFUSED;
+    return check_result(db, rc, e);
 }
 
 void db_close(struct db *db)
 {
-    if (db->stmt != SQL_NULL_HANDLE)
-        SQLFreeStmt(db->stmt, SQL_CLOSE);
-}
-
-/* Gets a value of a fixed size. */
-static int get_fixed(struct db *db, size_t column, SQLSMALLINT type, void *out, size_t size, struct err *e)
-{
-    SQLLEN indicator = 0;
-    if (!SQL_SUCCEEDED(SQLGetData(db->stmt, (SQLUSMALLINT)(column + 1), type, out, (SQLLEN)size, &indicator))) {
-        (void)fail(db, DBERROR_READING, NULL, e);
-        return -1;
-    }
-    return indicator == SQL_NULL_DATA ? 0 : 1;
+    if (db->stmt == SQL_NULL_HANDLE)
+        return;
+    result_close(db->result);
+    SQLFreeStmt(db->stmt, SQL_CLOSE);
 }
 
 int db_get_integer(struct db *db, size_t column, int64_t *out, struct err *e)
 {
-    SQLBIGINT v = 0;
-    int rc = get_fixed(db, column, SQL_C_SBIGINT, &v, sizeof(v), e);
-    *out = v;
-    return rc;
+    return check_result(db, result_get_integer(db->result, column, out), e);
 }
 
 int db_get_double(struct db *db, size_t column, double *out, struct err *e)
 {
-    *out = 0;
-    return get_fixed(db, column, SQL_C_DOUBLE, out, sizeof(*out), e);
-}
-
-/* Appends a value of any length, DB_CHUNK bytes at a time; `ending` is the size of the NUL that the driver adds. */
-static int get_long(struct db *db, size_t column, SQLSMALLINT type, size_t ending, struct buf *out, struct err *e)
-{
-    for (size_t start = out->len;;) {
-        SQLLEN indicator = 0;
-        char *space = buf_reserve(out, DB_CHUNK);
-        if (space == NULL || out->len - start > DB_MAX_VALUE)
-            return err_set(e, ERR_BAD_VALUE, "a value of the result has more than %u bytes, or memory ran out", DB_MAX_VALUE);
-        SQLRETURN rc = SQLGetData(db->stmt, (SQLUSMALLINT)(column + 1), type, space, DB_CHUNK, &indicator);
-        if (rc == SQL_NO_DATA)
-            return 1;
-        if (!SQL_SUCCEEDED(rc)) {
-            (void)fail(db, DBERROR_READING, NULL, e);
-            return -1;
-        }
-        if (indicator == SQL_NULL_DATA)
-            return 0;
-        /* what is left when this call began; a chunk that did not hold it all is full */
-        bool whole = indicator >= 0 && (size_t)indicator <= DB_CHUNK - ending;
-        buf_commit(out, whole ? (size_t)indicator : DB_CHUNK - ending);
-        if (rc == SQL_SUCCESS)
-            return 1;
-    }
+    return check_result(db, result_get_double(db->result, column, out), e);
 }
 
 int db_get_text(struct db *db, size_t column, struct buf *out, struct err *e)
 {
-    return get_long(db, column, SQL_C_CHAR, 1, out, e);
+    return check_result(db, result_get_text(db->result, column, out), e);
 }
 
 int db_get_bytes(struct db *db, size_t column, struct buf *out, struct err *e)
 {
-    return get_long(db, column, SQL_C_BINARY, 0, out, e);
+    return check_result(db, result_get_bytes(db->result, column, out), e);
 }
 
 /* ---- Transactions ------------------------------------------------------------------------------------------------- */

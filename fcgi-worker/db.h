@@ -16,6 +16,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "fcgi-worker/result.h"
 #include "fcgi-worker/statement.h"
 
 #include <stdbool.h>
@@ -26,8 +27,6 @@
 #define DB_STALE_US 100000        /* a connection that was idle for longer is asked whether it lives before a write */
 #define DB_ROLLBACK_US 1000000    /* a rollback that takes longer is left to the server, by closing the connection */
 #define DB_ARRAY_BYTES (4u << 20) /* of the values that are sent in one go, unless one row has more */
-#define DB_CHUNK 16384            /* bytes of a value that are fetched at a time */
-#define DB_MAX_VALUE (64u << 20)  /* bytes of one value of a result */
 
 struct db;
 
@@ -67,7 +66,8 @@ int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_u
 int db_execute_number(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *number,
                       struct err *e) __attribute__((warn_unused_result));
 
-/* Executes a select. On success db_fetch() is next and db_close() at the end; on failure nothing is open. */
+/* Executes a select. On success db_fetch() is next and db_close() at the end; on failure nothing is open. Where the statement
+ * names its columns, each is read in every row by the same db_get function (result.h). */
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
 /* 1 with a row, 0 behind the last one (and the server said that the select succeeded), -1 with the error. */
 int db_fetch(struct db *db, struct err *e) __attribute__((warn_unused_result));

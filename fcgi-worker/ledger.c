@@ -228,7 +228,7 @@ static int find(const struct ledger_entry *entry, struct record *out, struct err
     int rc = -1;
 
     *out = (struct record){0};
-    buf_init(&hash, STATEMENT_HASH_BYTES + DB_CHUNK);
+    buf_init(&hash, STATEMENT_HASH_BYTES + RESULT_CHUNK);
     statement_init(&s);
     statement_ledger_find(&s, buf_text(&r->database), entry->key);
     if (statement_status(&s, e) < 0 || db_query(r->db, &s, r->deadline_us, e) < 0)

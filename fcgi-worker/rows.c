@@ -5,10 +5,21 @@
 #include "common/sqltype.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+/* What rows are written with. */
+struct rows {
+    struct db *db;
+    const struct statement *s;
+    struct buf names;    /* what stands before each value: {"name": and ,"name": */
+    size_t *name_ends;   /* in `names`, one a column */
+    struct buf value;    /* the value that is being written, as the database has it */
+    struct buf out;
+};
+
 /* Each writer appends the value of one column, which may be NULL, as JSON. */
-typedef int write_value(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e);
+typedef int write_value(struct rows *w, size_t i, const struct statement_column *c, struct err *e);
 
 static int write_null(int rc, struct buf *out)
 {
@@ -17,78 +28,72 @@ static int write_null(int rc, struct buf *out)
     return rc < 0 ? -1 : 0;
 }
 
-static int write_integer(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_integer(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
     int64_t v;
-    int rc = db_get_integer(db, i, &v, e);
+    int rc = db_get_integer(w->db, i, &v, e);
     (void)c;
     if (rc > 0)
-        buf_printf(out, "%" PRId64, v);
-    return write_null(rc, out);
+        buf_append_integer(&w->out, v);
+    return write_null(rc, &w->out);
 }
 
-static int write_bit(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_bit(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
     int64_t v;
-    int rc = db_get_integer(db, i, &v, e);
+    int rc = db_get_integer(w->db, i, &v, e);
     (void)c;
     if (rc > 0)
-        buf_append_text(out, v != 0 ? "true" : "false");
-    return write_null(rc, out);
+        buf_append_text(&w->out, v != 0 ? "true" : "false");
+    return write_null(rc, &w->out);
 }
 
-static int write_double(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_double(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
     double v;
-    int rc = db_get_double(db, i, &v, e);
+    int rc = db_get_double(w->db, i, &v, e);
     if (rc > 0 && c->type.kind == SQLTYPE_REAL)
-        json_write_float(out, (float)v);
+        json_write_float(&w->out, (float)v);
     else if (rc > 0)
-        json_write_double(out, v);
-    return write_null(rc, out);
+        json_write_double(&w->out, v);
+    return write_null(rc, &w->out);
 }
 
 /* A decimal's text is a JSON number but for what comes before its point: ".5" and "-.5" are not. */
-static int write_decimal(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_decimal(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
-    struct buf text;
     (void)c;
-    buf_init(&text, DB_CHUNK * 2);
-    int rc = db_get_text(db, i, &text, e);
+    buf_reset(&w->value);
+    int rc = db_get_text(w->db, i, &w->value, e);
     if (rc > 0) {
-        const char *p = buf_text(&text);
+        const char *p = buf_text(&w->value);
         if (*p == '-')
-            buf_append_char(out, *p++);
+            buf_append_char(&w->out, *p++);
         if (*p == '.')
-            buf_append_char(out, '0');
-        buf_append_text(out, p);
+            buf_append_char(&w->out, '0');
+        buf_append_text(&w->out, p);
     }
-    buf_clear(&text);
-    return write_null(rc, out);
+    return write_null(rc, &w->out);
 }
 
-static int write_string(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_string(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
-    struct buf text;
     (void)c;
-    buf_init(&text, DB_MAX_VALUE + 2 * DB_CHUNK);
-    int rc = db_get_text(db, i, &text, e);
+    buf_reset(&w->value);
+    int rc = db_get_text(w->db, i, &w->value, e);
     if (rc > 0)
-        json_write_string(out, buf_text(&text), text.len);
-    buf_clear(&text);
-    return write_null(rc, out);
+        json_write_string(&w->out, buf_text(&w->value), w->value.len);
+    return write_null(rc, &w->out);
 }
 
-static int write_binary(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_binary(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
-    struct buf bytes;
     (void)c;
-    buf_init(&bytes, DB_MAX_VALUE + 2 * DB_CHUNK);
-    int rc = db_get_bytes(db, i, &bytes, e);
+    buf_reset(&w->value);
+    int rc = db_get_bytes(w->db, i, &w->value, e);
     if (rc > 0)
-        json_write_base64(out, buf_text(&bytes), bytes.len);
-    buf_clear(&bytes);
-    return write_null(rc, out);
+        json_write_base64(&w->out, buf_text(&w->value), w->value.len);
+    return write_null(rc, &w->out);
 }
 
 /* Reads digits; the number of them, at most `max`. */
@@ -105,18 +110,18 @@ static int read_digits(const char **p, int max, int *out)
 
 /* Dates and times in ISO 8601. The driver's text "Y-m-d H:M:S.f +hh:mm" is written anew: years before 1000 come without
  * their leading zeros, a blank stands where T belongs, and the fraction's length is not the column's scale in all versions. */
-static int write_time(struct db *db, size_t i, const struct statement_column *c, struct buf *out, struct err *e)
+static int write_time(struct rows *w, size_t i, const struct statement_column *c, struct err *e)
 {
     bool has_date = c->type.kind != SQLTYPE_TIME, has_time = c->type.kind != SQLTYPE_DATE;
     char fraction[SQLTYPE_MAX_SCALE_TIME + 1] = "0000000";
-    int year, month, day, hour, minute, second, rc;
-    struct buf text;
+    int year, month, day, hour, minute, second;
+    struct buf *out = &w->out;
 
-    buf_init(&text, DB_CHUNK * 2);
-    rc = db_get_text(db, i, &text, e);
+    buf_reset(&w->value);
+    int rc = db_get_text(w->db, i, &w->value, e);
     if (rc <= 0)
-        goto out;
-    const char *p = buf_text(&text);
+        return write_null(rc, out);
+    const char *p = buf_text(&w->value);
     buf_append_char(out, '"');
     if (has_date) {
         if (read_digits(&p, 4, &year) == 0 || *p++ != '-' || read_digits(&p, 2, &month) == 0 || *p++ != '-' || read_digits(&p, 2, &day) == 0)
@@ -145,12 +150,9 @@ static int write_time(struct db *db, size_t i, const struct statement_column *c,
         buf_append_text(out, p);
     }
     buf_append_char(out, '"');
-    goto out;
+    return 0;
 bad:
-    rc = err_set(e, ERR_INTERNAL, "column '%s': the driver gave a time that is none", c->name);
-out:
-    buf_clear(&text);
-    return write_null(rc, out);
+    return err_set(e, ERR_INTERNAL, "column '%s': the driver gave a time that is none", c->name);
 }
 
 static write_value *const writers[SQLTYPE_KINDS] = {
@@ -165,18 +167,44 @@ static write_value *const writers[SQLTYPE_KINDS] = {
     [SQLTYPE_BINARY] = write_binary,        [SQLTYPE_VARBINARY] = write_binary,
 };
 
-int rows_write_row(struct db *db, const struct statement *s, struct buf *out, struct err *e)
+static void rows_clear(struct rows *w)
 {
-    for (size_t i = 0; i < s->column_count; i++) {
-        const struct statement_column *c = &s->columns[i];
-        buf_append_char(out, i == 0 ? '{' : ',');
-        json_write_text(out, c->name);
-        buf_append_char(out, ':');
-        if ((c->known ? writers[c->type.kind] : write_string)(db, i, c, out, e) < 0)
+    buf_clear(&w->names);
+    buf_clear(&w->value);
+    buf_clear(&w->out);
+    free(w->name_ends);
+}
+
+/* The names are written once. -1 with the error; rows_clear is due in any case. */
+static int rows_init(struct rows *w, struct db *db, const struct statement *s, struct err *e)
+{
+    *w = (struct rows){.db = db, .s = s};
+    buf_init(&w->names, ROWS_MAX_NAMES);
+    buf_init(&w->value, RESULT_MAX_VALUE + 2 * RESULT_CHUNK);
+    buf_init(&w->out, ROWS_MAX_BUFFER);
+    w->name_ends = calloc(s->column_count + 1, sizeof(*w->name_ends));
+    for (size_t i = 0; w->name_ends != NULL && i < s->column_count; i++) {
+        buf_append_char(&w->names, i == 0 ? '{' : ',');
+        json_write_text(&w->names, s->columns[i].name);
+        buf_append_char(&w->names, ':');
+        w->name_ends[i] = w->names.len;
+    }
+    return w->name_ends != NULL && buf_status(&w->names) == 0 ? 0 : err_set(e, ERR_INTERNAL, "memory ran out");
+}
+
+/* Appends the current row as a JSON object whose members are the statement's columns. */
+static int write_row(struct rows *w, struct err *e)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < w->s->column_count; i++) {
+        const struct statement_column *c = &w->s->columns[i];
+        buf_append(&w->out, buf_text(&w->names) + at, w->name_ends[i] - at);
+        at = w->name_ends[i];
+        if ((c->known ? writers[c->type.kind] : write_string)(w, i, c, e) < 0)
             return -1;
     }
-    buf_append_char(out, '}');
-    return buf_status(out) == 0 ? 0 : err_set(e, ERR_INTERNAL, "memory ran out");
+    buf_append_char(&w->out, '}');
+    return buf_status(&w->out) == 0 ? 0 : err_set(e, ERR_INTERNAL, "memory ran out");
 }
 
 /* How rows become an answer: as one JSON document, or as lines (docs/worker-contract.md). */
@@ -215,13 +243,13 @@ static int write_failure(struct http *h, const struct err *e, struct buf *out)
 }
 
 /* Writes the rows; their number in *count. 0, -1 with the error, or -1 without one once the client is gone. */
-static int write_rows(struct http *h, struct db *db, const struct statement *s, const struct framing *f, int64_t *count,
-                      struct buf *out, struct err *e)
+static int write_rows(struct http *h, struct rows *w, const struct framing *f, int64_t *count, struct err *e)
 {
+    struct buf *out = &w->out;
     int row;
-    while ((row = db_fetch(db, e)) > 0) {
+    while ((row = db_fetch(w->db, e)) > 0) {
         buf_append_text(out, (*count)++ == 0 ? f->begin : f->between);
-        if (rows_write_row(db, s, out, e) < 0)
+        if (write_row(w, e) < 0)
             return -1;
         buf_append_text(out, f->behind);
         if (out->len < ROWS_FLUSH)
@@ -242,13 +270,15 @@ static int write_rows(struct http *h, struct db *db, const struct statement *s, 
 int rows_stream(struct http *h, struct db *db, const struct statement *s, const struct rows_answer *a, struct err *e)
 {
     int64_t count = 0;
-    struct buf out;
+    struct rows w;
 
-    buf_init(&out, ROWS_MAX_BUFFER);
+    int rc = rows_init(&w, db, s, e);
+    if (rc < 0)
+        goto out;
     http_begin(h, 200, framings[a->form].type);
-    int rc = write_rows(h, db, s, &framings[a->form], &count, &out, e);
+    rc = write_rows(h, &w, &framings[a->form], &count, e);
     if (rc == 0)
-        rc = write_summary(h, a, count, &out);
+        rc = write_summary(h, a, count, &w.out);
     if (rc == 0) {
         http_end(h);
     } else if (e->code != ERR_NONE && http_take_back(h) == 0) {
@@ -259,12 +289,12 @@ int rows_stream(struct http *h, struct db *db, const struct statement *s, const 
         else
             log_debug("request %s: nobody reads on after %" PRId64 " rows", http_request_id(h), count);
         rc = 0;
-        if (e->code != ERR_NONE && a->form == ROWS_LINES && write_failure(h, e, &out) == 0)
+        if (e->code != ERR_NONE && a->form == ROWS_LINES && write_failure(h, e, &w.out) == 0)
             http_end(h);
         else
             http_abort(h);
     }
 out:
-    buf_clear(&out);
+    rows_clear(&w);
     return rc;
 }

@@ -14,10 +14,8 @@
 #include <stdint.h>
 
 #define ROWS_FLUSH 32768           /* bytes that are gathered before they are written */
-#define ROWS_MAX_BUFFER (448u << 20) /* bytes of one row as JSON: a value of DB_MAX_VALUE may grow sixfold */
-
-/* Appends the current row of `db` as a JSON object whose members are the statement's columns. */
-int rows_write_row(struct db *db, const struct statement *s, struct buf *out, struct err *e) __attribute__((warn_unused_result));
+#define ROWS_MAX_NAMES (4u << 20)   /* bytes of the columns' names as JSON */
+#define ROWS_MAX_BUFFER (448u << 20) /* bytes of one row as JSON: a value of RESULT_MAX_VALUE may grow sixfold */
 
 enum rows_form {
     ROWS_DOCUMENT, /* {"status":"ok","rows":[…],"count":N,"complete":true,"shards":[…]} */

@@ -66,6 +66,32 @@ class Values(ClusterTest):
         self.assertIsNotNone(match, answer)
         return match.group(1)
 
+    def test_many_rows(self):
+        """Behind a result's first rows the worker fetches blocks of them; a table with MAX types is read row by row."""
+        good = {kind: [pair for pair in (*pairs, ("null", "null")) if pair[1] is not None] for kind, pairs in VALUES.items()}
+        unbounded = lambda kind: "(MAX)" in kind or kind == "TEXT"
+        wide = {"NVARCHAR(4000)": [(json.dumps(c * n, ensure_ascii=False),) * 2 for c, n in (("学", 4000), ("😀", 2000), ("z", 4000))] + [("null", "null")],
+                "VARCHAR(8000)": [(json.dumps("v" * 8000),) * 2, ('""', '""')],
+                "VARBINARY(8000)": [('"' + "QUJD" * 2666 + '"',) * 2, ("null", "null")]}
+        bounded = {kind: pairs for kind, pairs in good.items() if not unbounded(kind)}
+        for table, kinds, count in (("Bounded", bounded, 600), ("Wide", {**wide, "INT": good["INT"]}, 60), ("Mixed", good, 30)):
+            columns = {f"c{n}": kind for n, kind in enumerate(kinds)}
+            t = {"db_name": "Vals", "table": table}
+            self.ok("/create-table", {**t, "columns": {"id": "INT PRIMARY KEY", **columns}, "shard_column": "id"})
+            row = lambda i, side: f'{{"id":{i},' + ",".join(f'"c{n}":{pairs[i % len(pairs)][side]}' for n, pairs in enumerate(kinds.values())) + "}"
+            for first in range(0, count, 20):
+                data = ",".join(row(i, 0) for i in range(first, min(first + 20, count)))
+                self.ok("/insert", f'{{"db_name":"Vals","table":"{table}","data":[{data}]}}'.encode())
+            for order in ({}, {"order_by": ["id"]}):
+                answer = self.api.post("/select", {**t, **order})
+                self.assertEqual(answer.status, 200, answer)
+                text = answer.body.decode()
+                places = [text.find(row(i, 1)) for i in range(count)]
+                self.assertEqual([i for i, place in enumerate(places) if place < 0], [], (table, order))
+                self.assertEqual(answer.json["count"], count)
+                if order:
+                    self.assertEqual(places, sorted(places))
+
     def test_round_trips(self):
         for n, (kind, pairs) in enumerate(VALUES.items()):
             t = {"db_name": "Vals", "table": f"T{n}"}
