@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -33,7 +34,10 @@ enum manner {
     FOREIGN,       /* 500 without the marker */
     OTHERS_MARKER, /* the marker of another worker */
     REFUSE_BUSY,   /* 429 with Retry-After */
-    HANG
+    HANG,
+    STREAM,        /* numbered lines, as many and as long as the server's `lines` and `line_len` say */
+    STREAM_CUT,    /* closes before the last of them */
+    STREAM_STALL   /* the first of them; the others once `go_on` is set */
 };
 
 /* A server of the test's own: one connection after the other. */
@@ -45,6 +49,9 @@ struct server {
     pthread_t thread;
     atomic_int arrivals;
     atomic_bool stop;
+    atomic_bool go_on;
+    atomic_size_t sent; /* bytes of a stream */
+    size_t lines, line_len;
     char last[4096]; /* the last request as it came */
 };
 
@@ -112,6 +119,50 @@ static void send_answer(const struct server *s, int fd, int status, const char *
     send_text(fd, text);
 }
 
+/* Sends all of it, unless the server is stopped or the client has gone. */
+static bool send_all(struct server *s, int fd, const char *text, size_t len)
+{
+    while (len > 0 && !atomic_load(&s->stop)) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 10) <= 0)
+            continue;
+        ssize_t n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            return false;
+        atomic_fetch_add(&s->sent, (size_t)n);
+        text += n;
+        len -= (size_t)n;
+    }
+    return len == 0;
+}
+
+/* Line `number`: its number with zeros before it. */
+static void write_line(char *line, size_t len, size_t number)
+{
+    snprintf(line, len, "%0*zu", (int)len - 1, number);
+    line[len - 1] = '\n';
+}
+
+static bool stream_lines(struct server *s, int fd)
+{
+    char head[256];
+    char *line = malloc(s->line_len + 1);
+    bool whole = line != NULL;
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nX-Shardgate: %s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n", s->name,
+             s->lines * s->line_len);
+    send_text(fd, head);
+    for (size_t i = 0; i < s->lines && whole; i++) {
+        while (i == 1 && s->manner == STREAM_STALL && !atomic_load(&s->go_on) && !atomic_load(&s->stop))
+            usleep(5000);
+        write_line(line, s->line_len, i);
+        whole = !(s->manner == STREAM_CUT && i + 1 == s->lines) && send_all(s, fd, line, s->line_len);
+    }
+    free(line);
+    return whole;
+}
+
 /* Serves one request. True to keep the connection. */
 static bool serve(struct server *s, int fd, int served_before)
 {
@@ -140,6 +191,10 @@ static bool serve(struct server *s, int fd, int served_before)
         while (!atomic_load(&s->stop))
             usleep(5000);
         return false;
+    case STREAM:
+    case STREAM_CUT:
+    case STREAM_STALL:
+        return stream_lines(s, fd);
     case CLOSE:
         return false;
     }
@@ -187,16 +242,29 @@ static int listen_somewhere(const char *name, bool on_socket, int *port)
     return fd;
 }
 
-static void start_server(size_t i, enum manner manner, bool on_socket)
+static void start(size_t i, enum manner manner, bool on_socket, size_t lines, size_t line_len)
 {
     static char names[SERVERS][4] = {"go", "py", "nod"};
     struct server *s = &servers[i];
     memset(s, 0, sizeof *s);
     s->name = names[i];
     s->manner = manner;
+    s->lines = lines;
+    s->line_len = line_len;
     workers[i].name = names[i];
     s->listener = listen_somewhere(s->name, on_socket, &workers[i].port);
     assert_int_equal(pthread_create(&s->thread, NULL, run_server, s), 0);
+}
+
+static void start_server(size_t i, enum manner manner, bool on_socket)
+{
+    start(i, manner, on_socket, 0, 0);
+}
+
+/* On a Unix socket: what the kernel holds of a stream there is little. */
+static void start_stream(size_t i, enum manner manner, size_t lines, size_t line_len)
+{
+    start(i, manner, true, lines, line_len);
 }
 
 static void stop_server(size_t i)
@@ -451,6 +519,236 @@ static void calls_have_a_limit(void **state)
     fanout_reset(f);
 }
 
+/* ---- Streams ------------------------------------------------------------------------------------------------------ */
+
+#define LONG_MS 60000 /* of tests in which nothing is to be late */
+
+/* Reads a stream line by line. */
+struct reader {
+    size_t call;
+    const char *data;
+    size_t len;
+    size_t used;  /* of `data` */
+    size_t lines; /* that were read */
+};
+
+static void start_streams(size_t count)
+{
+    fanout_reset(f);
+    for (size_t i = 0; i < count; i++) {
+        struct fanout_request rq = make_request(true, LONG_MS);
+        rq.stream = true;
+        assert_int_equal(fanout_add(f, i, &rq), 0);
+    }
+    fanout_run(f);
+}
+
+/* What comes next must be the next of the server's lines: 1. Or what fanout_pull() said of the stream's end. */
+static int read_line(struct reader *r, int ms)
+{
+    const struct server *s = &servers[r->call];
+    char *expected = malloc(s->line_len + 1);
+    const char *end;
+    assert_non_null(expected);
+    while ((end = r->used < r->len ? memchr(r->data + r->used, '\n', r->len - r->used) : NULL) == NULL) {
+        int rc = fanout_pull(f, r->call, r->used, now_us() + (int64_t)ms * 1000, &r->data, &r->len);
+        r->used = 0;
+        if (rc <= 0) {
+            free(expected);
+            return rc;
+        }
+    }
+    write_line(expected, s->line_len, r->lines);
+    assert_int_equal(end + 1 - (r->data + r->used), s->line_len);
+    assert_memory_equal(r->data + r->used, expected, s->line_len);
+    free(expected);
+    r->used += s->line_len;
+    r->lines++;
+    return 1;
+}
+
+static void read_to_end(struct reader *r)
+{
+    while (read_line(r, LONG_MS) > 0)
+        ;
+    assert_int_equal(fanout_answer(f, r->call)->result, FANOUT_STREAMED);
+    assert_int_equal(r->lines, servers[r->call].lines);
+    assert_int_equal(r->used, r->len);
+}
+
+/* What one stream gave stays where it is while the others are pulled. */
+static void streams_are_read_side_by_side(void **state)
+{
+    (void)state;
+    struct reader readers[SERVERS];
+    size_t lengths[SERVERS] = {10, 101, 4000};
+    for (size_t i = 0; i < SERVERS; i++) {
+        start_stream(i, STREAM, 3000, lengths[i]);
+        readers[i] = (struct reader){.call = i};
+    }
+    for (int round = 0; round < 2; round++) {
+        start_streams(SERVERS);
+        for (size_t i = 0; i < SERVERS; i++) {
+            assert_int_equal(fanout_answer(f, i)->result, FANOUT_STREAMED);
+            assert_int_equal(fanout_answer(f, i)->status, 200);
+            readers[i] = (struct reader){.call = i};
+        }
+        for (size_t n = 0; n < 3000; n++) {
+            for (size_t i = 0; i < SERVERS; i++)
+                assert_int_equal(read_line(&readers[i], LONG_MS), 1);
+        }
+        for (size_t i = 0; i < SERVERS; i++)
+            read_to_end(&readers[i]);
+    }
+}
+
+/* Lets server 1 go on once nothing has left server 0 for a while: the stream of server 0 is paused then. */
+static void *wait_until_still(void *arg)
+{
+    size_t sent = 0, before;
+    (void)arg;
+    for (int still = 0; still < 50 || sent < FANOUT_MAX_AHEAD; still = sent == before ? still + 1 : 0) {
+        before = sent;
+        usleep(10000);
+        sent = atomic_load(&servers[0].sent);
+    }
+    atomic_store(&servers[1].go_on, true);
+    return NULL;
+}
+
+/* What a stream that nobody pulls can have taken from its server: what is read ahead, and libcurl's and the kernel's buffers. */
+#define MOST_TAKEN (FANOUT_MAX_AHEAD + ((size_t)1 << 20))
+
+static void a_stream_that_nobody_pulls_is_bounded(void **state)
+{
+    (void)state;
+    struct reader idle = {.call = 0}, stalled = {.call = 1}, quick = {.call = 2};
+    pthread_t waiter;
+    start_stream(0, STREAM, 20000, 1000);
+    start_stream(1, STREAM_STALL, 100, 1000);
+    start_stream(2, STREAM, 20000, 1000);
+    start_streams(3);
+    read_to_end(&quick);
+    assert_true(atomic_load(&servers[0].sent) < MOST_TAKEN);
+    assert_int_equal(read_line(&stalled, LONG_MS), 1);
+    assert_int_equal(pthread_create(&waiter, NULL, wait_until_still, NULL), 0);
+    read_to_end(&stalled); /* drives the others, which nobody pulls, for as long as it stands still */
+    pthread_join(waiter, NULL);
+    size_t taken = atomic_load(&servers[0].sent);
+    assert_true(taken >= FANOUT_MAX_AHEAD);
+    assert_true(taken < MOST_TAKEN);
+    read_to_end(&idle);
+}
+
+static void a_stalled_stream_keeps_no_other(void **state)
+{
+    (void)state;
+    struct reader stalled = {.call = 0};
+    start_stream(0, STREAM_STALL, 2000, 1000);
+    for (size_t i = 1; i < SERVERS; i++)
+        start_stream(i, STREAM, 10000, 1000);
+    start_streams(SERVERS);
+    assert_int_equal(read_line(&stalled, LONG_MS), 1);
+    for (size_t i = 1; i < SERVERS; i++) {
+        struct reader quick = {.call = i};
+        read_to_end(&quick);
+    }
+    assert_int_equal(stalled.lines, 1);
+    atomic_store(&servers[0].go_on, true);
+    read_to_end(&stalled);
+}
+
+static void a_stream_that_ends_early_has_failed(void **state)
+{
+    (void)state;
+    struct reader cut = {.call = 0}, whole = {.call = 1};
+    start_stream(0, STREAM_CUT, 1000, 500);
+    start_stream(1, STREAM, 1000, 500);
+    start_streams(2);
+    int rc;
+    while ((rc = read_line(&cut, LONG_MS)) > 0)
+        ;
+    assert_int_equal(rc, -1);
+    assert_int_equal(cut.lines, 999); /* all that came */
+    assert_int_equal(fanout_answer(f, 0)->result, FANOUT_NO_ANSWER);
+    assert_false(fanout_answer(f, 0)->timed_out);
+    assert_true(strlen(fanout_answer(f, 0)->detail) > 0);
+    assert_int_equal(fanout_pull(f, 0, 0, now_us() + 1000000, &cut.data, &cut.len), -1); /* and stays so */
+    assert_int_equal(atomic_load(&servers[0].arrivals), 1); /* what has begun is not asked for again */
+    read_to_end(&whole);
+}
+
+static void a_stalled_stream_costs_the_pulls_deadline(void **state)
+{
+    (void)state;
+    struct reader stalled = {.call = 0}, whole = {.call = 1};
+    start_stream(0, STREAM_STALL, 2, 100);
+    start_stream(1, STREAM, 1000, 500);
+    start_streams(2);
+    assert_int_equal(read_line(&stalled, LONG_MS), 1);
+    int64_t started = now_us();
+    assert_int_equal(read_line(&stalled, 300), -1);
+    assert_true(now_us() - started >= 290000);
+    assert_int_equal(fanout_answer(f, 0)->result, FANOUT_NO_ANSWER);
+    assert_true(fanout_answer(f, 0)->timed_out);
+    read_to_end(&whole);
+}
+
+static void a_line_may_be_longer_than_what_is_read_ahead(void **state)
+{
+    (void)state;
+    struct reader longest = {.call = 0}, other = {.call = 1};
+    start_stream(0, STREAM, 3, 5 * FANOUT_MAX_AHEAD + 3);
+    start_stream(1, STREAM, 1000, 1000);
+    start_streams(2);
+    assert_int_equal(read_line(&other, LONG_MS), 1);
+    read_to_end(&longest);
+    read_to_end(&other);
+}
+
+static void a_line_may_not_be_longer_than_the_memory(void **state)
+{
+    (void)state;
+    size_t max_memory = cluster.limits.max_memory;
+    struct reader longest = {.call = 0};
+    cluster.limits.max_memory = 2 * FANOUT_MAX_AHEAD;
+    start_stream(0, STREAM, 3, 5 * FANOUT_MAX_AHEAD);
+    start_streams(1);
+    int rc = read_line(&longest, LONG_MS);
+    cluster.limits.max_memory = max_memory;
+    assert_int_equal(rc, -1);
+    assert_int_equal(fanout_answer(f, 0)->result, FANOUT_TOO_LONG);
+}
+
+/* The worker sees that nobody reads any more, and the next call finds a connection that is its own. */
+static void a_stream_that_is_given_up_is_closed(void **state)
+{
+    (void)state;
+    struct reader first = {.call = 0};
+    start_stream(0, STREAM, 20000, 1000);
+    for (int round = 0; round < 2; round++) {
+        start_streams(1);
+        first = (struct reader){.call = 0};
+        assert_int_equal(read_line(&first, LONG_MS), 1);
+    }
+    assert_int_equal(atomic_load(&servers[0].arrivals), 2); /* it serves one connection after the other */
+    read_to_end(&first);
+}
+
+static void what_does_not_stream_is_whole(void **state)
+{
+    (void)state;
+    start_server(0, ANSWER, false);
+    start_server(1, REFUSE_BUSY, false);
+    start_server(2, CUT, false);
+    start_streams(SERVERS);
+    assert_int_equal(fanout_answer(f, 0)->result, FANOUT_ANSWERED);
+    assert_string_equal(fanout_answer(f, 0)->body, "go");
+    assert_int_equal(fanout_answer(f, 1)->result, FANOUT_ANSWERED);
+    assert_int_equal(fanout_answer(f, 1)->status, 429);
+    assert_int_equal(fanout_answer(f, 2)->result, FANOUT_NO_ANSWER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +764,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_carry_their_headers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_late_worker_keeps_half_of_the_threads_at_most, set_up, tear_down),
         cmocka_unit_test_setup_teardown(calls_have_a_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(streams_are_read_side_by_side, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stream_that_nobody_pulls_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stalled_stream_keeps_no_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stream_that_ends_early_has_failed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stalled_stream_costs_the_pulls_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_line_may_be_longer_than_what_is_read_ahead, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_line_may_not_be_longer_than_the_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stream_that_is_given_up_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_does_not_stream_is_whole, set_up, tear_down),
     };
     if (mkdtemp(rundir) == NULL || fanout_global_init() != 0)
         return EXIT_FAILURE;
