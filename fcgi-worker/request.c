@@ -179,6 +179,10 @@ void request_answer_change(struct request *r, bool table, const char *outcome, i
         buf_printf(&out, ",\"rows_affected\":%" PRId64, rows);
     buf_append_text(&out, "}]}");
     request_answer(r, &out);
+    if (!r->answered && strcmp(outcome, "applied") == 0) { /* it is done, and memory ran out for saying so */
+        r->error.outcome = OUTCOME_UNKNOWN;
+        r->error.retry = http_header(r->h, "Idempotency-Key") != NULL ? RETRY_SAME_KEY : RETRY_NO;
+    }
     buf_clear(&out);
 }
 
