@@ -1,6 +1,7 @@
 #include "fcgi-master/exchange.h"
 
 #include "common/json.h"
+#include "common/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ void *exchange_thread_open(void *arg, unsigned index)
     if (t == NULL)
         return NULL;
     t->master = arg;
-    t->fanout = fanout_new(t->master->cluster, t->master->rundir, &t->master->load);
+    t->fanout = fanout_new(t->master->cluster, t->master->rundir, t->master->breaker);
     t->parts = calloc(t->master->cluster->worker_count, sizeof *t->parts);
     t->calls = calloc(t->master->cluster->worker_count, sizeof *t->calls);
     if (t->fanout == NULL || t->parts == NULL || t->calls == NULL) {
@@ -193,6 +194,10 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
 /* The codes of calls that brought no answer from the worker itself. */
 static enum err_code transport_code(const struct fanout_answer *a)
 {
+    if (a->result == FANOUT_FULL)
+        return ERR_TOO_BUSY;
+    if (a->result == FANOUT_GIVEN_UP)
+        return ERR_SHARD_UNAVAILABLE;
     if (a->result == FANOUT_TOO_LONG)
         return ERR_BAD_FIELD; /* the request is too dear, and names the setting */
     if (a->result == FANOUT_FOREIGN_ANSWER)
@@ -200,18 +205,50 @@ static enum err_code transport_code(const struct fanout_answer *a)
     return a->timed_out ? ERR_DEADLINE_EXCEEDED : ERR_SHARD_UNAVAILABLE;
 }
 
-void exchange_read_loss(const struct fanout_answer *a, struct err *e)
+/* What a call that ended with this error, or none, says of its worker. A worker that is well answers in time by itself, so
+ * that silence to the deadline is its own fault, but where the client left it little time. */
+static enum breaker_sight sight_of(const struct fanout_answer *a, const struct err *e)
 {
-    err_set(e, transport_code(a), "%s", a->detail);
+    switch (a->result) {
+    case FANOUT_NOT_SENT:
+    case FANOUT_NO_ANSWER:
+        return a->timed_out && a->elapsed_us < BREAKER_PATIENCE_MS * 1000 ? BREAKER_NEUTRAL : BREAKER_BAD;
+    case FANOUT_FOREIGN_ANSWER:
+        return a->status >= 500 ? BREAKER_BAD : BREAKER_NEUTRAL;
+    case FANOUT_ANSWERED:
+    case FANOUT_STREAMED:
+        return e->code == ERR_SHARD_UNAVAILABLE                                         ? BREAKER_BAD
+               : e->code == ERR_DEADLINE_EXCEEDED || e->code == ERR_TOO_BUSY ? BREAKER_NEUTRAL
+                                                                                        : BREAKER_GOOD;
+    case FANOUT_GIVEN_UP:
+    case FANOUT_FULL:
+    case FANOUT_TOO_LONG:
+    default:
+        return BREAKER_NEUTRAL;
+    }
 }
 
-static void read_answer(const struct exchange *x, const struct exchange_question *q, const struct fanout_answer *a, struct merge_part *p)
+static void tell_breaker(const struct exchange *x, const struct fanout_answer *a, const struct err *e)
 {
-    if (a->result == FANOUT_STREAMED)
+    if (breaker_saw(x->master->breaker, a->worker, sight_of(a, e), exchange_now_us()))
+        log_warning("worker %s is given up until a probe reaches it: %s", x->master->cluster->workers[a->worker].name, e->detail);
+}
+
+void exchange_read_loss(struct exchange *x, const struct fanout_answer *a, struct err *e)
+{
+    err_set(e, transport_code(a), "%s", a->detail);
+    tell_breaker(x, a, e);
+}
+
+static void read_answer(struct exchange *x, const struct exchange_question *q, const struct fanout_answer *a, struct merge_part *p)
+{
+    if (a->result == FANOUT_STREAMED) {
+        tell_breaker(x, a, &p->err);
         return;
+    }
     if (a->result != FANOUT_ANSWERED) {
-        exchange_read_loss(a, &p->err);
-        if (q->write && a->result != FANOUT_NOT_SENT) {
+        exchange_read_loss(x, a, &p->err);
+        if (q->write && fanout_was_sent(a->result)) {
             p->err.outcome = OUTCOME_UNKNOWN;
             p->err.retry = RETRY_NO;
         }
@@ -219,8 +256,10 @@ static void read_answer(const struct exchange *x, const struct exchange_question
         p->text = a->body;
         p->len = a->len;
         merge_accept(p, q->kind);
+        tell_breaker(x, a, &p->err);
     } else {
         merge_read_problem(a->status, a->body, a->len, a->retry_after_s, q->write, &p->err);
+        tell_breaker(x, a, &p->err);
     }
     if (q->write && x->key != NULL)
         err_doubt(&p->err);
@@ -305,11 +344,14 @@ int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, 
     }
     fanout_run(x->fanout);
     const struct fanout_answer *a = fanout_answer(x->fanout, x->call_count++);
-    if (a->result != FANOUT_ANSWERED)
-        exchange_read_loss(a, e);
-    else if (a->status != 200)
+    if (a->result != FANOUT_ANSWERED) {
+        exchange_read_loss(x, a, e);
+        goto out;
+    }
+    if (a->status != 200)
         merge_read_problem(a->status, a->body, a->len, a->retry_after_s, false, e);
-    else
+    tell_breaker(x, a, e);
+    if (a->status == 200)
         rc = table_read(a->body, a->len, out, e);
 out:
     buf_clear(&body);

@@ -8,6 +8,7 @@
 
 #include "common/cluster.h"
 #include "common/http.h"
+#include "fcgi-master/breaker.h"
 #include "fcgi-master/fanout.h"
 #include "fcgi-master/merge.h"
 #include "fcgi-master/tables.h"
@@ -32,7 +33,7 @@ struct master {
     struct tables *tables;
     pthread_mutex_t schema_lock; /* one change of schema at a time */
     atomic_size_t describer;     /* the worker that answered the last /describe: the first to be asked again */
-    struct fanout_load load;
+    struct breaker *breaker;
     atomic_bool verifying; /* a /verify is under way: it takes a thread here, and one of each worker */
     atomic_int streams; /* inserts of lines under way, each of which holds a thread for long */
     int64_t started_us;
@@ -114,8 +115,8 @@ bool exchange_replayed(const struct exchange *x);
 /* Sets x->err and x->shards from the parts that failed. Returns -1, always. */
 int exchange_refuse(struct exchange *x, enum merge_kind kind);
 
-/* Sets the error of a call that brought no answer from the worker itself, or lost it. */
-void exchange_read_loss(const struct fanout_answer *a, struct err *e);
+/* Sets the error of a call that brought no answer from the worker itself, or lost it, and tells the breaker. */
+void exchange_read_loss(struct exchange *x, const struct fanout_answer *a, struct err *e);
 
 /* Answers with x->err and x->shards. */
 void exchange_fail(struct exchange *x);

@@ -36,7 +36,8 @@ struct call {
     bool too_long;
     bool was_socket; /* the attempt went to the Unix socket */
     bool under_way;  /* libcurl has it */
-    bool waited_for; /* its worker's `waiting` counts it */
+    bool placed;     /* it has a place at its worker */
+    bool waited_for; /* the worker has not answered the attempt under way */
     unsigned attempts;
     int64_t started_us;
     int64_t attempt_us; /* when the attempt under way was started */
@@ -46,7 +47,7 @@ struct call {
 struct fanout {
     const struct cluster *cluster;
     const char *rundir;
-    struct fanout_load *load;
+    struct breaker *breaker;
     CURLM *multi;
     struct call *calls[FANOUT_MAX_CALLS]; /* made when first needed, then kept */
     size_t count;
@@ -71,14 +72,14 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct fanout_load *load)
+struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct breaker *breaker)
 {
     struct fanout *f = calloc(1, sizeof *f);
     if (f == NULL)
         return NULL;
     f->cluster = cluster;
     f->rundir = rundir;
-    f->load = load;
+    f->breaker = breaker;
     f->multi = curl_multi_init();
     if (f->multi == NULL) {
         free(f);
@@ -101,6 +102,10 @@ void fanout_free(struct fanout *f)
     free(f);
 }
 
+bool fanout_was_sent(enum fanout_result result)
+{
+    return result != FANOUT_NOT_SENT && result != FANOUT_GIVEN_UP && result != FANOUT_FULL;
+}
 
 size_t fanout_count(const struct fanout *f)
 {
@@ -332,22 +337,39 @@ static void drop_headers(struct call *c)
     c->headers = NULL;
 }
 
-/* Do as many threads wait for a late worker as may? */
-static bool is_crowded(const struct fanout *f, size_t worker)
+/* Takes a place at the worker, for all attempts of the call and a stream to its end. False when the call is refused. */
+static bool take_place(struct fanout *f, struct call *c)
 {
-    int limit = f->cluster->master_threads > 1 ? f->cluster->master_threads / 2 : 1;
-    return atomic_load(&f->load->late[worker]) && atomic_load(&f->load->waiting[worker]) >= limit;
+    if (c->placed || c->request.probe)
+        return true;
+    switch (breaker_enter(f->breaker, c->answer.worker, c->request.repeatable, true, now_us())) {
+    case BREAKER_OPEN:
+        fail_call(c, FANOUT_GIVEN_UP, "it has failed again and again, and is not asked until it is well");
+        return false;
+    case BREAKER_FULL:
+        fail_call(c, FANOUT_FULL, "as many requests as may are under way at it");
+        return false;
+    case BREAKER_PASS:
+    default:
+        c->placed = true;
+        return true;
+    }
 }
 
-/* The worker has answered, or begun to. `ended`: by itself, well or not; else the attempt's time was up after `waited_us`. */
-static void leave_crowd(struct fanout *f, struct call *c, bool ended, int64_t waited_us)
+static void leave_place(struct fanout *f, struct call *c)
 {
-    if (!c->waited_for)
-        return;
+    if (c->placed)
+        breaker_leave(f->breaker, c->answer.worker);
+    c->placed = false;
+}
+
+/* The worker has answered, well or not, or begun to. */
+static void note_answer(struct fanout *f, struct call *c)
+{
+    int64_t now = now_us();
+    if (c->waited_for && c->placed)
+        breaker_answered(f->breaker, c->answer.worker, now - c->attempt_us, now);
     c->waited_for = false;
-    atomic_fetch_sub(&f->load->waiting[c->answer.worker], 1);
-    if (ended || waited_us >= FANOUT_LATE_MS * 1000)
-        atomic_store(&f->load->late[c->answer.worker], !ended);
 }
 
 /* Hands an attempt to libcurl. False when it cannot be made; the call has its result then. */
@@ -363,11 +385,8 @@ static bool start_attempt(struct fanout *f, struct call *c)
             fail_call(c, FANOUT_NOT_SENT, "no time was left");
         return false;
     }
-    if (is_crowded(f, c->answer.worker)) {
-        if (c->attempts == 1)
-            fail_call(c, FANOUT_NOT_SENT, "it answers late, and as many requests as may wait for it already");
+    if (!take_place(f, c))
         return false;
-    }
     if (remaining_ms > INT32_MAX)
         remaining_ms = INT32_MAX;
     drop_body(c);
@@ -399,7 +418,6 @@ static bool start_attempt(struct fanout *f, struct call *c)
     c->under_way = true;
     c->waited_for = true;
     c->attempt_us = now_us();
-    atomic_fetch_add(&f->load->waiting[c->answer.worker], 1);
     return true;
 }
 
@@ -412,7 +430,7 @@ static void remove_attempt(struct fanout *f, struct call *c)
 }
 
 /* Reads what became of an attempt. True when it is to be made again. */
-static bool finish_attempt(struct call *c, CURLcode code)
+static bool finish_attempt(struct fanout *f, struct call *c, CURLcode code)
 {
     struct fanout_answer *a = &c->answer;
     long request_bytes = 0; /* of request lines and headers that were sent */
@@ -426,6 +444,7 @@ static bool finish_attempt(struct call *c, CURLcode code)
         return false;
     }
     bool again = false;
+    bool unsent = request_bytes == 0 && c->sent == 0;
     if (code == CURLE_OK) {
         a->result = FANOUT_FOREIGN_ANSWER;
         snprintf(a->detail, sizeof a->detail, "status %d, not by the worker itself", a->status);
@@ -434,7 +453,6 @@ static bool finish_attempt(struct call *c, CURLcode code)
         a->result = FANOUT_TOO_LONG;
         snprintf(a->detail, sizeof a->detail, "limits.max_memory: the shards' answers need more than %zu bytes", c->fanout->cluster->limits.max_memory);
     } else {
-        bool unsent = request_bytes == 0 && c->sent == 0;
         a->result = unsent ? FANOUT_NOT_SENT : FANOUT_NO_ANSWER;
         again = code != CURLE_OPERATION_TIMEDOUT && (unsent || (c->request.repeatable && !c->streamed));
         /* A connection has less time than the whole call: only the second one's end is the deadline. */
@@ -446,16 +464,21 @@ static bool finish_attempt(struct call *c, CURLcode code)
         else
             snprintf(a->detail, sizeof a->detail, "the connection was lost before the answer was complete");
     }
-    return again && c->attempts < 2;
+    if (!again || c->attempts >= 2)
+        return false;
+    return (unsent && code != CURLE_OK) || breaker_may_repeat(f->breaker, a->worker);
 }
 
 /* Ends an attempt, repeats it where it may be. */
 static void end_attempt(struct fanout *f, struct call *c, CURLcode code)
 {
     remove_attempt(f, c);
-    leave_crowd(f, c, code != CURLE_OPERATION_TIMEDOUT, now_us() - c->attempt_us);
-    if (!finish_attempt(c, code) || !start_attempt(f, c))
-        c->answer.elapsed_us = now_us() - c->started_us;
+    if (code != CURLE_OPERATION_TIMEDOUT)
+        note_answer(f, c);
+    if (finish_attempt(f, c, code) && start_attempt(f, c))
+        return;
+    leave_place(f, c);
+    c->answer.elapsed_us = now_us() - c->started_us;
 }
 
 /* Lets libcurl work on all that is under way, and sees what has ended. -1 when libcurl itself failed (its memory ran out):
@@ -478,7 +501,7 @@ static int perform(struct fanout *f)
         if (!c->under_way)
             continue;
         remove_attempt(f, c);
-        leave_crowd(f, c, true, 0);
+        leave_place(f, c);
         fail_call(c, FANOUT_NO_ANSWER, "the HTTP client failed");
     }
     return code == CURLM_OK ? 0 : -1;
@@ -497,7 +520,7 @@ static bool is_awaited(struct fanout *f, struct call *c)
     if (c->under_way && c->streamed) {
         if (c->waited_for)
             c->answer.elapsed_us = now_us() - c->started_us;
-        leave_crowd(f, c, true, 0);
+        note_answer(f, c);
         c->answer.result = FANOUT_STREAMED;
         c->answer.status = 200;
         return false;
@@ -528,7 +551,8 @@ void fanout_run(struct fanout *f)
     ahead = ahead < FANOUT_MIN_AHEAD ? FANOUT_MIN_AHEAD : ahead > FANOUT_MAX_AHEAD ? FANOUT_MAX_AHEAD : ahead;
     for (size_t i = f->run; i < f->count; i++) {
         f->calls[i]->ahead = ahead;
-        (void)start_attempt(f, f->calls[i]);
+        if (!start_attempt(f, f->calls[i]))
+            leave_place(f, f->calls[i]);
     }
     while (perform(f) == 0 && count_awaited(f, &deadline_us) > 0)
         wait_for_input(f, deadline_us);
@@ -590,7 +614,7 @@ void fanout_reset(struct fanout *f)
         struct call *c = f->calls[i];
         if (c->under_way)
             remove_attempt(f, c);
-        leave_crowd(f, c, true, 0);
+        leave_place(f, c);
         drop_body(c);
     }
     f->count = 0;

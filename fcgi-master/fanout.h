@@ -14,8 +14,8 @@
 #define SHARDGATE_FANOUT_H
 
 #include "common/cluster.h"
+#include "fcgi-master/breaker.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,11 +27,12 @@
 #define FANOUT_CONNECT_MS 1000                /* for a connection, within the deadline */
 #define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd keeps it for longer */
 #define FANOUT_MARGIN_MS  100 /* at most, and an eighth of the time: what the worker is told less */
-#define FANOUT_LATE_MS    500 /* a call that waited this long in vain makes its worker late */
 #define FANOUT_MAX_DETAIL 256
 
 enum fanout_result {
     FANOUT_NOT_SENT,       /* no byte of the request left: it had no effect */
+    FANOUT_GIVEN_UP,       /* nor did one here: the worker's breaker is open … */
+    FANOUT_FULL,           /* … or as many calls to it are under way as may */
     FANOUT_NO_ANSWER,      /* it was sent, in part at least, and no whole answer came */
     FANOUT_TOO_LONG,       /* it would have needed more memory than limits.max_memory allows */
     FANOUT_FOREIGN_ANSWER, /* an answer came, but not from the worker: its X-Shardgate header is missing or another's */
@@ -50,6 +51,7 @@ struct fanout_request {
     const char *key;        /* Idempotency-Key, NULL for none */
     int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says less, so that the worker's own verdict arrives */
     bool repeatable;        /* it may run twice: a read, or a write with a key */
+    bool probe;             /* it finds out how the worker does: sent whatever the breaker says, and takes no place there */
     bool stream;            /* asks for NDJSON; another answer is taken, too, and is whole */
 };
 
@@ -66,28 +68,23 @@ struct fanout_answer {
     char detail[FANOUT_MAX_DETAIL]; /* what went wrong, naming no path; "" with FANOUT_ANSWERED */
 };
 
-/* What the threads know of the workers together; zeroed at first. While a worker is late (the last call that ended had
- * waited for it in vain), at most half of the threads wait for it: the others' calls to it are not sent, so that one hung
- * worker cannot take all threads away from the living ones. */
-struct fanout_load {
-    atomic_int waiting[CLUSTER_MAX_WORKERS];
-    atomic_bool late[CLUSTER_MAX_WORKERS];
-};
-
 struct fanout;
 
 /* Once a process, before any thread: 0 or -1. */
 int fanout_global_init(void) __attribute__((warn_unused_result));
 void fanout_global_clear(void);
 
-/* `cluster`, `rundir` and `load` are borrowed for the fanout's life. A worker is reached by the socket RUNDIR/NAME.http.sock while
+/* `cluster`, `rundir` and `breaker` are borrowed for the fanout's life. A worker is reached by the socket RUNDIR/NAME.http.sock while
  * that exists, else by TCP. NULL when memory ran out. fanout_free accepts NULL. */
-struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct fanout_load *load);
+struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct breaker *breaker);
 void fanout_free(struct fanout *f);
 
 /* Forgets all calls and their answers. The connections stay, but those of streams that have not ended: they are closed,
  * and the workers stop. */
 void fanout_reset(struct fanout *f);
+
+/* May a call with this result have had an effect? */
+bool fanout_was_sent(enum fanout_result result);
 
 /* Adds a call to the next run. 0, or -1 when memory ran out or there are FANOUT_MAX_CALLS. */
 int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq) __attribute__((warn_unused_result));

@@ -6,8 +6,10 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "fcgi-master/breaker.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/fanout.h"
+#include "fcgi-master/probe.h"
 #include "fcgi-master/routes.h"
 
 #include <getopt.h>
@@ -90,8 +92,15 @@ int main(int argc, char **argv)
         goto out;
     }
     master.tables = tables_new();
-    if (master.tables == NULL || fanout_global_init() != 0) {
+    master.breaker = breaker_new(cluster.worker_count, breaker_share(cluster.master_threads), master.started_us);
+    if (master.tables == NULL || master.breaker == NULL || fanout_global_init() != 0) {
         log_error("out of memory");
+        goto out;
+    }
+    struct probes *probes = probe_start(&cluster, options.rundir, master.breaker);
+    if (probes == NULL) {
+        log_error("the threads that probe the workers cannot be started");
+        fanout_global_clear();
         goto out;
     }
     struct http_app app = {
@@ -106,9 +115,11 @@ int main(int argc, char **argv)
         .arg = &master,
     };
     status = http_serve(&app);
+    probe_stop(probes);
     fanout_global_clear();
 out:
     tables_free(master.tables);
+    breaker_free(master.breaker);
     pthread_mutex_destroy(&master.schema_lock);
     explicit_bzero(token, sizeof token);
     cluster_clear(&cluster);

@@ -405,7 +405,7 @@ void merge_problem(const struct merge_part *parts, size_t count, enum merge_kind
 
     *out = worst->err;
     bool ours =
-        out->code == ERR_SHARD_UNAVAILABLE || out->code == ERR_BAD_WORKER_ANSWER || out->code == ERR_DEADLINE_EXCEEDED;
+        out->code == ERR_SHARD_UNAVAILABLE || out->code == ERR_TOO_BUSY || out->code == ERR_BAD_WORKER_ANSWER || out->code == ERR_DEADLINE_EXCEEDED;
     if (count > 1 || ours)
         err_prefix(out, "worker %s", worst->worker);
     /* A write over several shards is no transaction: "applied" says that some of it stays. */

@@ -33,7 +33,7 @@ static int pull_lines(void *arg, size_t used, const char **data, size_t *len, st
     int64_t deadline_us = http_is_sent(x->h) ? exchange_now_us() + idle_us : x->deadline_us;
     int rc = fanout_pull(x->fanout, s->call, used, deadline_us, data, len);
     if (rc < 0)
-        exchange_read_loss(fanout_answer(x->fanout, s->call), e);
+        exchange_read_loss(x, fanout_answer(x->fanout, s->call), e);
     return rc;
 }
 

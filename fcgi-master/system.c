@@ -4,6 +4,7 @@
 
 #include "common/json.h"
 #include "fcgi-master/exchange.h"
+#include "fcgi-master/probe.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -61,6 +62,7 @@ static void probe_all(struct exchange *x, const char *path, const char *body, co
         .request_id = http_request_id(x->h),
         .deadline_us = deadline_us < x->deadline_us ? deadline_us : x->deadline_us,
         .repeatable = true,
+        .probe = true,
     };
     fanout_reset(x->fanout);
     for (size_t i = 0; i < x->master->cluster->worker_count; i++) {
@@ -70,13 +72,13 @@ static void probe_all(struct exchange *x, const char *path, const char *body, co
     fanout_run(x->fanout);
 }
 
-/* Is this string member of a worker's answer the word? */
-static bool says(const struct fanout_answer *a, const char *member, const char *word)
+/* What the master's threads know of a worker. */
+static void append_breaker(struct buf *out, struct breaker *b, size_t worker)
 {
-    struct json_slice s = {.name = member};
-    struct err ignored = ERR_INIT;
-    size_t len = strlen(word);
-    return json_slices(a->body, a->len, &s, 1, &ignored) == 0 && s.len == len + 2 && memcmp(s.text + 1, word, len) == 0;
+    struct breaker_view v;
+    breaker_look(b, worker, &v);
+    buf_printf(out, ",\"breaker\":{\"state\":\"%s\",\"since_s\":%" PRId64 ",\"failures\":%u,\"waiting\":%d,\"refused\":%" PRIu64 "}",
+               v.open ? "open" : "closed", (exchange_now_us() - v.since_us) / 1000000, v.failures, v.under_way, v.refused);
 }
 
 void system_health(struct http *h, void *thread)
@@ -96,7 +98,9 @@ void system_health(struct http *h, void *thread)
     for (size_t i = 0; i < fanout_count(x.fanout); i++) {
         const struct fanout_answer *a = fanout_answer(x.fanout, i);
         bool up = a->result == FANOUT_ANSWERED;
-        bool database_up = up && a->status == 200 && says(a, "database", "up");
+        bool database_up = probe_is_well(a);
+        if (database_up)
+            probe_tell(x.master->breaker, c, a); /* what is shown as well is asked again, too */
         healthy += database_up ? 1 : 0;
         buf_printf(&workers, "%s{\"shard\":%zu,\"worker\":\"%s\",\"status\":\"%s\",\"database\":\"%s\"",
                    i > 0 ? "," : "", i, c->workers[i].name, up ? "up" : "down",
@@ -104,13 +108,14 @@ void system_health(struct http *h, void *thread)
                    : up        ? "down"
                                : "unknown");
         if (up)
-            buf_printf(&workers, ",\"latency_ms\":%" PRId64 ".%03d}", a->elapsed_us / 1000,
+            buf_printf(&workers, ",\"latency_ms\":%" PRId64 ".%03d", a->elapsed_us / 1000,
                        (int)(a->elapsed_us % 1000));
         else {
             buf_append_text(&workers, ",\"latency_ms\":null");
             append_member(&workers, "detail", a->detail);
-            buf_append_char(&workers, '}');
         }
+        append_breaker(&workers, x.master->breaker, i);
+        buf_append_char(&workers, '}');
     }
     const char *status = healthy == c->worker_count ? "healthy" : healthy > 0 ? "degraded" : "unhealthy";
     buf_printf(&out, "{\"status\":\"%s\"", status);

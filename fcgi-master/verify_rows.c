@@ -117,7 +117,7 @@ static int pull_lines(void *arg, size_t used, const char **data, size_t *len, st
     int64_t deadline_us = exchange_now_us() + (int64_t)r->x->timeout_ms * 1000;
     int rc = fanout_pull(r->x->fanout, r->call, used, deadline_us, data, len);
     if (rc < 0)
-        exchange_read_loss(fanout_answer(r->x->fanout, r->call), e);
+        exchange_read_loss(r->x, fanout_answer(r->x->fanout, r->call), e);
     return rc;
 }
 

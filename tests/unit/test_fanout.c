@@ -23,6 +23,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define SERVERS 3
+#define PLACES 2 /* calls at once to one server */
 #define BODY "{\"db_name\":\"S\"}"
 
 /* What a server does with a whole request that arrived. */
@@ -60,7 +61,7 @@ static struct cluster_worker workers[SERVERS];
 static struct cluster cluster = {.bind = (char *)(uintptr_t) "127.0.0.1", .workers = workers, .worker_count = SERVERS, .master_threads = 4, .limits = {.max_memory = (size_t)256 << 20}};
 static char rundir[] = "/tmp/shardgate-fanout-XXXXXX";
 static struct fanout *f;
-static struct fanout_load load;
+static struct breaker *breaker;
 
 static int64_t now_us(void)
 {
@@ -284,8 +285,8 @@ static void stop_server(size_t i)
 static int set_up(void **state)
 {
     (void)state;
-    memset(&load, 0, sizeof load);
-    f = fanout_new(&cluster, rundir, &load);
+    breaker = breaker_new(SERVERS, PLACES, now_us());
+    f = breaker != NULL ? fanout_new(&cluster, rundir, breaker) : NULL;
     return f != NULL ? 0 : -1;
 }
 
@@ -293,6 +294,7 @@ static int tear_down(void **state)
 {
     (void)state;
     fanout_free(f);
+    breaker_free(breaker);
     for (size_t i = 0; i < SERVERS; i++)
         stop_server(i);
     return 0;
@@ -477,34 +479,69 @@ static void requests_carry_their_headers(void **state)
     assert_null(strstr(servers[0].last, "X-Shard-Schema"));
 }
 
-/* Makes this many calls to worker 0 at once, and returns how many of them were sent. */
-static int sent_of(size_t count, int ms)
+/* Makes this many calls to worker 0 at once; returns how many of them were sent, and what the others were told. */
+static int sent_of(size_t count, int ms, enum fanout_result *refusal)
 {
     struct fanout_request rq = make_request(true, ms);
+    struct breaker_view view;
     int sent = 0;
     fanout_reset(f);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(fanout_add(f, 0, &rq), 0);
     fanout_run(f);
-    for (size_t i = 0; i < count; i++)
-        sent += fanout_answer(f, i)->result != FANOUT_NOT_SENT ? 1 : 0;
-    assert_int_equal(atomic_load(&load.waiting[0]), 0);
+    for (size_t i = 0; i < count; i++) {
+        enum fanout_result result = fanout_answer(f, i)->result;
+        sent += fanout_was_sent(result) ? 1 : 0;
+        if (!fanout_was_sent(result))
+            *refusal = result;
+    }
+    breaker_look(breaker, 0, &view);
+    assert_int_equal(view.under_way, 0); /* each place was given back */
     return sent;
 }
 
-static void a_late_worker_keeps_half_of_the_threads_at_most(void **state)
+static void a_worker_has_so_many_calls_at_most(void **state)
 {
     (void)state;
+    enum fanout_result refusal = FANOUT_ANSWERED;
     start_server(0, HANG, false);
-    assert_int_equal(sent_of(4, FANOUT_LATE_MS / 2), 4); /* short of time, but nobody waited long */
-    assert_int_equal(sent_of(4, FANOUT_LATE_MS / 2), 4);
-    assert_int_equal(sent_of(4, FANOUT_LATE_MS + 200), 4);
-    assert_int_equal(sent_of(4, FANOUT_LATE_MS + 200), 2);
-    assert_int_equal(fanout_answer(f, 3)->timed_out, false);
+    assert_int_equal(sent_of(PLACES + 2, 300, &refusal), PLACES);
+    assert_int_equal(refusal, FANOUT_FULL);
+    assert_string_not_equal(fanout_answer(f, PLACES)->detail, "");
+    assert_int_equal(fanout_answer(f, PLACES)->timed_out, false);
     stop_server(0);
     start_server(0, ANSWER, false);
-    assert_int_equal(sent_of(1, 3000), 1); /* answers: it is no longer late */
-    assert_int_equal(sent_of(4, FANOUT_LATE_MS / 2), 4);
+    assert_int_equal(sent_of(1, 3000, &refusal), 1);
+}
+
+static void a_worker_that_is_given_up_is_asked_by_probes_alone(void **state)
+{
+    (void)state;
+    enum fanout_result refusal = FANOUT_ANSWERED;
+    start_server(0, ANSWER, false);
+    for (int i = 0; i < BREAKER_FAILURES; i++)
+        breaker_saw(breaker, 0, BREAKER_BAD, now_us());
+    assert_int_equal(sent_of(1, 3000, &refusal), 0);
+    assert_int_equal(refusal, FANOUT_GIVEN_UP);
+    assert_int_equal(atomic_load(&servers[0].arrivals), 0);
+    struct fanout_request probe = {.path = "/health", .request_id = "id-3", .deadline_us = now_us() + 3000000, .probe = true};
+    fanout_reset(f);
+    assert_int_equal(fanout_add(f, 0, &probe), 0);
+    fanout_run(f);
+    assert_int_equal(fanout_answer(f, 0)->result, FANOUT_ANSWERED);
+    assert_true(breaker_probed(breaker, 0, true, now_us()));
+    assert_int_equal(sent_of(1, 3000, &refusal), 1);
+}
+
+static void repetitions_have_a_budget(void **state)
+{
+    (void)state;
+    enum fanout_result refusal = FANOUT_ANSWERED;
+    start_server(0, FOREIGN, false);
+    for (int i = 0; i < 2 * BREAKER_RETRY_BURST; i++)
+        assert_int_equal(sent_of(1, 3000, &refusal), 1);
+    int arrivals = atomic_load(&servers[0].arrivals);
+    assert_in_range(arrivals, 3 * BREAKER_RETRY_BURST, 3 * BREAKER_RETRY_BURST + 2); /* and one for each ten */
 }
 
 static void calls_have_a_limit(void **state)
@@ -762,7 +799,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(workers_are_reached_by_their_socket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leftover_socket_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_carry_their_headers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_late_worker_keeps_half_of_the_threads_at_most, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_worker_has_so_many_calls_at_most, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_worker_that_is_given_up_is_asked_by_probes_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(repetitions_have_a_budget, set_up, tear_down),
         cmocka_unit_test_setup_teardown(calls_have_a_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(streams_are_read_side_by_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_pulls_is_bounded, set_up, tear_down),
