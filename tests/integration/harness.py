@@ -268,6 +268,16 @@ def tsql(port, password, sql, database=None):
     return r.stdout + r.stderr
 
 
+def peak_memory(pid):
+    """The most memory that the process has had since forget_peak_memory(), in bytes."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024
+
+
+def forget_peak_memory(pid):
+    pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def is_sanitized(pid):
     """Is the process a build with AddressSanitizer? That keeps what was freed for a while, so that memory has other bounds."""
     return "libasan" in pathlib.Path(f"/proc/{pid}/maps").read_text()

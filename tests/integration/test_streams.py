@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import socket
+import time
 
 import harness
 from harness import eventually
@@ -94,6 +95,55 @@ class Streams(harness.ClusterTest):
                     peak = int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
                     sanitized = harness.is_sanitized(pid)
                     self.assertLess(peak, (400 if sanitized else 32) * MIB, self.cluster.processes()[pid])
+
+    def forget_peaks(self):
+        pids = [pid for word in ("lighttpd", "shardgate-master", "shardgate-worker", "shardgate-tdsd") for pid in self.pids(word)]
+        for pid in pids:
+            harness.forget_peak_memory(pid)
+        self.before = {pid: harness.peak_memory(pid) for pid in pids}
+
+    def check_peaks(self):
+        """None of the processes between the rows and the client has taken much more memory since forget_peaks()."""
+        for pid, before in self.before.items():
+            most = (300 if harness.is_sanitized(pid) else 8) * MIB
+            self.assertLess(harness.peak_memory(pid) - before, most, self.cluster.processes()[pid])
+
+    def check_whole(self, answer, body):
+        ids = [int(m) for m in re.findall(rb'"student_id":(\d+)', answer)]
+        self.assertEqual(ids if body else sorted(ids), list(range(ROWS)))
+        document = json.loads(answer)
+        self.assertEqual((document["count"], document["complete"]), (ROWS, True))
+
+    def test_a_slow_reader(self):
+        """It takes what it gets a piece at a time: nothing is kept for it anywhere on the way."""
+        for body in ({"order_by": ["student_id"]}, {}):
+            with self.subTest(body=body):
+                self.forget_peaks()
+                reader, pieces = Reader(self.cluster.port, body), 0
+                while reader.read(len(reader.received) + (1 << 16)):
+                    pieces += 1
+                    time.sleep(0.02 if pieces > 20 else 0.2)
+                head, answer = reader.rest()
+                self.assertIn(b" 200 ", head)
+                self.check_whole(answer, body)
+                self.assertGreater(pieces, 200)
+                self.check_peaks()
+
+    def test_a_stalled_shard(self):
+        """The others' rows are left where they are until it goes on."""
+        for body in ({"order_by": ["student_id"]}, {}):
+            with self.subTest(body=body):
+                self.forget_peaks()
+                reader = Reader(self.cluster.port, body)
+                self.assertTrue(reader.read(1 << 16))
+                with self.cluster.stopped("shardgate-worker", "node"):
+                    reader.socket.settimeout(2)
+                    with self.assertRaises(TimeoutError):
+                        reader.rest()
+                    self.check_peaks()
+                reader.socket.settimeout(120)
+                head, answer = reader.rest()
+                self.check_whole(answer, body)
 
     def test_first_rows_come_before_the_last_and_a_lost_shard_cuts_the_answer(self):
         for body in ({}, {"order_by": ["student_id"]}, {"order_by": ["student_id"], "allow_partial": True}):
