@@ -10,6 +10,8 @@
 
 #define DUPLICATE_KEY 2627
 
+_Static_assert(STATEMENT_PURGE_ROWS > LEDGER_PURGE_EVERY, "the purge keeps up with the writes");
+
 struct ledger {
     pthread_mutex_t mutex;
     pthread_cond_t ended; /* a key is not worked on any more */

@@ -19,7 +19,7 @@
 
 #define LEDGER_WAIT_MS 1000      /* how long a repeat waits for the first to end before it is 409 key_in_progress */
 #define LEDGER_MAX_DATABASES 256 /* databases whose ledger is known to be there; the others are asked each time */
-#define LEDGER_PURGE_EVERY 256   /* writes between two steps of the purge */
+#define LEDGER_PURGE_EVERY 256   /* writes between two steps of the purge, each of which takes STATEMENT_PURGE_ROWS keys away */
 
 /* The process's: which keys are being worked on. Safe from any thread. */
 struct ledger;

@@ -160,7 +160,7 @@ void statement_gw_delete(struct statement *s, const char *database, const char *
 #define STATEMENT_LEDGER "gw_requests"
 #define STATEMENT_HASH_BYTES 32
 #define STATEMENT_KEY_HOURS 24   /* how long a key is kept, at least */
-#define STATEMENT_PURGE_ROWS 200 /* keys that one step of the purge takes away */
+#define STATEMENT_PURGE_ROWS 1000 /* keys that one step of the purge takes away: more than are noted between two steps */
 struct statement_note {
     const char *key;
     const unsigned char *hash; /* STATEMENT_HASH_BYTES of them */

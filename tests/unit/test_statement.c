@@ -496,7 +496,7 @@ static void the_ledger_has_its_statements(void **state)
         {RAISE, 0, "UPDATE " LEDGER " SET [fence] = [fence] + 1, [made] = SYSUTCDATETIME() WHERE [rows_affected] IS NULL AND [request_key] = ?"
                    " <- VARCHAR '; DROP TABLE [x] --"},
         {FENCE, 0, "INSERT INTO " LEDGER NOTE_COLUMNS " VALUES (?, ?, NULL, 1, SYSUTCDATETIME()) <- VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH},
-        {PURGE, 0, "DELETE TOP (200) FROM " LEDGER " WHERE [made] < DATEADD(hour, -24, SYSUTCDATETIME())"},
+        {PURGE, 0, "DELETE TOP (1000) FROM " LEDGER " WHERE [made] < DATEADD(hour, -24, SYSUTCDATETIME())"},
         {INDEX, 0, "CREATE INDEX [gw_requests_made] ON " LEDGER " ([made])"},
         {COMMIT, 0, "INSERT INTO " LEDGER NOTE_COLUMNS " OUTPUT INSERTED.[rows_affected] SELECT ?, ?, ?, 0, SYSUTCDATETIME(); COMMIT TRANSACTION"
                     " <- VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH ", BIGINT 250"},
