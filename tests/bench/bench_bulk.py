@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Bulk in, rows a second: /insert of rows as lines over three shards beside freebcp into one and into three tds-servers.
 
-    python3 -B tests/bench/bench_bulk.py [--rows 300000] [--rounds 5]
+    python3 -B tests/bench/bench_bulk.py [--rows 300000] [--rounds 5]     (or: make bench-bulk)
 
 SHARDGATE_BUILD and SHARDGATE_SOURCE name the folders as for the integration tests. A cluster of its own is started; the three
 ways take turns, each into a table of its own with three columns and a primary key, so that a machine that is busy with other

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Page 1 beside page 10,000, by cursor and by offset, in interleaved rounds. Prints a table.
 
-    SHARDGATE_BUILD=$PWD SHARDGATE_SOURCE=.. python3 -B ../tests/bench/bench_pages.py [rounds]
+    SHARDGATE_BUILD=$PWD SHARDGATE_SOURCE=.. python3 -B ../tests/bench/bench_pages.py [rounds]     (or: make bench-pages)
 """
 
 import json
