@@ -107,8 +107,8 @@ class Api:
 class Launched:
     """A launcher that runs in the foreground of its own process group."""
 
-    def __init__(self, arguments, env=None, ready="shardgate: ready on ", programs=BUILD):
-        command = [str(programs / "shardgate"), *map(str, arguments)]
+    def __init__(self, arguments, env=None, ready="shardgate: ready on ", programs=None):
+        command = [str((programs or BUILD) / "shardgate"), *map(str, arguments)]
         self.lines, self.ready_line = [], None
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **(env or {})},
