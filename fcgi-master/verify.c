@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BODY    4096
-#define MAX_REASONS ((size_t)1 << 20)
-#define RETRY_S     10 /* after which a client that came while another was served may ask again */
+#define MAX_BODY  4096
+#define MAX_FRAME ((size_t)1 << 20) /* bytes of what stands around the databases in the answer */
+#define RETRY_S   10                /* after which a client that came while another was served may ask again */
 
 /* A name that a shard has. */
 struct name {
@@ -251,6 +251,11 @@ static void append_differences(struct verify *v)
     buf_reset(&v->differences);
 }
 
+static int check_length(struct verify *v)
+{
+    return buf_status(&v->out) == 0 ? 0 : err_set(&v->x.err, ERR_INTERNAL, "the answer is too long; ask for one db_name, or one table");
+}
+
 static int verify_table(struct verify *v, const char *name)
 {
     uint64_t misplaced = 0;
@@ -269,7 +274,7 @@ static int verify_table(struct verify *v, const char *name)
         return -1;
     buf_append_char(&v->out, '}');
     v->drift = v->drift || differs || misplaced > 0;
-    return buf_status(&v->out) == 0 ? 0 : err_set(&v->x.err, ERR_INTERNAL, "the answer is too long; ask for one db_name, or one table");
+    return check_length(v);
 }
 
 static bool is_wanted(const char *wanted, const char *name)
@@ -308,7 +313,7 @@ static int verify_database(struct verify *v, const char *name)
     if (verify_tables(v) != 0)
         return -1;
     buf_append_text(&v->out, "]}");
-    return 0;
+    return check_length(v);
 }
 
 static int verify_databases(struct verify *v)
@@ -398,7 +403,7 @@ static void close_sides(struct verify *v)
 static int answer(struct verify *v)
 {
     struct buf whole;
-    buf_init(&whole, VERIFY_MAX_ANSWER + MAX_REASONS);
+    buf_init(&whole, VERIFY_MAX_ANSWER + MAX_FRAME);
     buf_printf(&whole, "{\"status\":\"%s\",\"databases\":[", v->drift ? "drift" : "ok");
     buf_append(&whole, v->out.data, v->out.len);
     buf_append_text(&whole, "],\"shards\":[");

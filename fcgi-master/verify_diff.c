@@ -128,11 +128,10 @@ static void write_tag(const struct verify_side *side, const struct table_column 
     json_write_text(out, side->table->tag);
 }
 
-static const struct aspect presence_of_column = {"column", write_has_column};
+static const struct aspect column_presence = {"column", write_has_column};
+static const struct aspect column_name = {"name", write_column_name};
 static const struct aspect column_aspects[] = {
-    {"name", write_column_name}, {"type", write_type},           {"nullable", write_nullable},
-    {"default", write_default},  {"collation", write_collation},
-};
+    {"type", write_type}, {"nullable", write_nullable}, {"default", write_default}, {"collation", write_collation}};
 static const struct aspect table_name = {"name", write_table_name};
 static const struct aspect table_order = {"order", write_order};
 static const struct aspect table_aspects[] = {{"shard_column", write_shard_column}, {"key", write_key}};
@@ -181,7 +180,7 @@ static void write_values_in_words(struct diff *d, const char *what, struct buf *
 static void write_absence_in_words(struct diff *d, struct buf *out)
 {
     size_t i = 0;
-    while (strcmp(buf_text(&d->values[i].text), "false") != 0)
+    while (i + 1 < d->count && strcmp(buf_text(&d->values[i].text), "false") != 0)
         i++;
     buf_append_text(out, "missing");
     append_workers(d, i, out);
@@ -329,9 +328,10 @@ static bool compare_columns(struct diff *d)
             const char *name = t->columns[j].name;
             if (is_known(d, i, name))
                 continue;
-            same = !compare(d, &presence_of_column, has_table, "column", name) && same;
+            same = !compare(d, &column_presence, has_table, "column", name) && same;
+            same = !compare(d, &column_name, has_column, "column", name) && same;
             for (size_t k = 0; k < sizeof column_aspects / sizeof column_aspects[0]; k++)
-                same = !(compare(d, &column_aspects[k], has_column, "column", name) && k == 0) && same;
+                compare(d, &column_aspects[k], has_column, "column", name);
         }
     }
     return same;
