@@ -4,6 +4,7 @@
 #include "common/utf8.h"
 #include "config.h"
 #include "fcgi-worker/dberror.h"
+#include "fcgi-worker/watchdog.h"
 
 #include <sql.h>
 #include <sqlext.h>
@@ -25,6 +26,8 @@ struct db {
     unsigned losses;  /* the count of lost connections at that time */
     bool kept;        /* it served an earlier statement, so it may have died since */
     bool transaction;
+    struct watch watch; /* of the statement under way */
+    int lock_ms;      /* how long the connection waits for a lock */
 };
 
 /* Connections that this process has lost. All lead to one server: when one breaks, the others may be broken too. */
@@ -166,14 +169,22 @@ static SQLRETURN drain(struct db *db)
     return rc;
 }
 
+/* How long to wait for a lock of a statement that has `ms` left. One that cannot be had is refused by the server a little
+ * before the deadline: refused is certain, late is not. */
+static int lock_wait(int64_t ms)
+{
+    int64_t wait = ms - ms / 5;
+    return wait < 1 ? 1 : wait > INT32_MAX ? INT32_MAX : (int)wait;
+}
+
 static int set_session_options(struct db *db, struct err *e)
 {
     struct statement s;
     int rc;
 
     statement_init(&s);
-    /* a lock that cannot be had is refused by the server a little before the deadline: refused is certain, late is not */
-    statement_session_options(&s, db->config->timeout_ms - db->config->timeout_ms / 5);
+    db->lock_ms = lock_wait(db->config->timeout_ms);
+    statement_session_options(&s, db->lock_ms);
     rc = statement_status(&s, e);
     if (rc == 0 && (!exec_text(db, buf_text(&s.sql)) || drain(db) != SQL_NO_DATA)) {
         (void)fail(db, DBERROR_CONNECT, &s, e);
@@ -341,6 +352,55 @@ static void check_stale(struct db *db, int64_t deadline_us)
     statement_clear(&s);
 }
 
+static void cancel(void *arg)
+{
+    struct db *db = arg;
+    SQLCancel(db->stmt);
+}
+
+/* From here to end_watch the statement is cancelled when its time is up: the driver counts whole seconds. */
+static void begin_watch(struct db *db, int64_t deadline_us)
+{
+    watchdog_set(db->config->watchdog, &db->watch, deadline_us, cancel, db);
+}
+
+/* True when the statement was cancelled. It may have ended just then, so that nothing about it is certain, its rows neither:
+ * a caller that holds a success fails by fail_late(). */
+static bool end_watch(struct db *db)
+{
+    return watchdog_clear(db->config->watchdog, &db->watch);
+}
+
+static enum dberror_kind fail_late(struct db *db, enum dberror_phase phase, struct err *e)
+{
+    static const struct dberror late = {.state = "HYT00"};
+    *e = ERR_INIT;
+    (void)dberror_set(&late, 1, phase, db->config->shard, e);
+    disconnect(db);
+    return DBERROR_TIMEOUT;
+}
+
+/* Makes the connection's wait for a lock fit what is left of the deadline. That costs a round trip, so it stays as it is while it
+ * ends before the deadline and is not less than half of what it might be. False when the connection failed. */
+static bool fit_lock_wait(struct db *db, int64_t deadline_us)
+{
+    int64_t left_ms = (deadline_us - db_now_us()) / 1000;
+    int wanted = lock_wait(left_ms < db->config->timeout_ms ? left_ms : db->config->timeout_ms);
+    struct statement s;
+
+    if (db->lock_ms <= left_ms - left_ms / 10 && db->lock_ms >= wanted / 2)
+        return true;
+    statement_init(&s);
+    statement_lock_timeout(&s, wanted);
+    bool good = exec_text(db, buf_text(&s.sql)) && drain(db) == SQL_NO_DATA;
+    statement_clear(&s);
+    if (!good)
+        return false;
+    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    db->lock_ms = wanted;
+    return true;
+}
+
 /* Sends a statement and waits for the first of its answer; on failure *kind says how it failed. */
 static int try_execute(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, enum dberror_kind *kind,
                        struct err *e)
@@ -358,11 +418,21 @@ static int try_execute(struct db *db, const struct statement *s, enum db_effect 
         goto out;
     }
     SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
+    if (!fit_lock_wait(db, deadline_us)) {
+        *kind = fail(db, DBERROR_READING, s, e);
+        if (*kind == DBERROR_LOST)
+            *kind = DBERROR_UNSENT; /* the statement itself was not sent */
+        goto out;
+    }
     if (bind_params(db, s, slots) < 0) {
         (void)err_set(e, ERR_INTERNAL, "the driver refused a parameter");
         goto out;
     }
-    if (exec_text(db, buf_text(&s->sql)))
+    begin_watch(db, deadline_us);
+    bool good = exec_text(db, buf_text(&s->sql));
+    if (end_watch(db))
+        *kind = fail_late(db, phase, e);
+    else if (good)
         rc = 0;
     else
         *kind = fail(db, phase, s, e);
@@ -600,7 +670,12 @@ static int execute_array(struct db *db, struct array *a, int64_t deadline_us, in
     SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
     if (!array_bind(db, a))
         return err_set(e, ERR_INTERNAL, "the driver refused a parameter");
+    begin_watch(db, deadline_us);
     SQLRETURN rc = SQLExecute(db->stmt);
+    if (end_watch(db)) {
+        (void)fail_late(db, DBERROR_READING, e);
+        return -1;
+    }
     *bad_row = array_bad_row(a);
     if ((!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA) || *bad_row != SIZE_MAX) {
         (void)fail(db, DBERROR_READING, a->s, e);
@@ -625,6 +700,10 @@ int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_u
     *bad_row = SIZE_MAX;
     if (db->dbc == SQL_NULL_HANDLE || !db->transaction)
         return lost_error(db, e);
+    if (!fit_lock_wait(db, deadline_us)) {
+        (void)fail(db, DBERROR_READING, s, e);
+        return -1;
+    }
     buf_init(&sql, STATEMENT_MAX_SQL);
     statement_write_guarded(s, &sql);
     if (buf_status(&sql) < 0 || !SQL_SUCCEEDED(SQLPrepare(db->stmt, (SQLCHAR *)sql.data, SQL_NTS))) {

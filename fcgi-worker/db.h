@@ -38,6 +38,7 @@ struct db_config {
     const char *password; /* checked by db_check_password */
     const char *encrypt;  /* off, request, require */
     int timeout_ms;       /* the longest deadline: locks are waited for a little less */
+    struct watchdog *watchdog; /* cancels what is still running at its deadline; NULL: the driver does, at the next whole second */
 };
 
 enum db_effect {

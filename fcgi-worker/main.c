@@ -8,6 +8,7 @@
 #include "fcgi-worker/ledger.h"
 #include "fcgi-worker/operations.h"
 #include "fcgi-worker/request.h"
+#include "fcgi-worker/watchdog.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -163,7 +164,8 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
                .user = w->tds.user,
                .password = password,
                .encrypt = w->tds.encrypt,
-               .timeout_ms = c->timeout_ms},
+               .timeout_ms = c->timeout_ms,
+               .watchdog = watchdog_new()},
         .schema = schema_cache_new(),
         .ledger = ledger_new(),
     };
@@ -179,7 +181,7 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
     };
 
     int status = EX_OSERR;
-    if (worker.schema == NULL || worker.ledger == NULL) {
+    if (worker.schema == NULL || worker.ledger == NULL || worker.db.watchdog == NULL) {
         log_error("memory ran out");
     } else {
         operations_set_token(token);
@@ -187,6 +189,7 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
     }
     ledger_free(worker.ledger);
     schema_cache_free(worker.schema);
+    watchdog_free(worker.db.watchdog);
     return status;
 }
 

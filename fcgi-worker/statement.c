@@ -248,7 +248,12 @@ void statement_session_options(struct statement *s, int lock_timeout_ms)
                                           "CONCAT_NULL_YIELDS_NULL", "QUOTED_IDENTIFIER", "XACT_ABORT"};
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         buf_printf(&s->sql, "SET %s ON\n", options[i]);
-    buf_printf(&s->sql, "SET LOCK_TIMEOUT %d\n", lock_timeout_ms);
+    statement_lock_timeout(s, lock_timeout_ms);
+}
+
+void statement_lock_timeout(struct statement *s, int ms)
+{
+    buf_printf(&s->sql, "SET LOCK_TIMEOUT %d\n", ms);
 }
 
 void statement_ping(struct statement *s)

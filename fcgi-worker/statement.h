@@ -196,6 +196,7 @@ void statement_write_template(const struct statement *s, struct buf *out);
 
 /* A connection's own statements. */
 void statement_session_options(struct statement *s, int lock_timeout_ms);
+void statement_lock_timeout(struct statement *s, int ms);
 void statement_ping(struct statement *s);
 void statement_begin(struct statement *s);
 void statement_commit(struct statement *s);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """One sick shard does not make the others sick: breakers, places, deadlines."""
 
+import os
 import statistics
+import subprocess
 import threading
 import time
 import unittest
@@ -147,6 +149,39 @@ class Breakers(harness.ClusterTest):
                     t.join()
         self.assertLessEqual(statuses, {429, 503, 504})
         self.check_recovery()
+
+    def test_lock_waits_end_with_the_deadline(self):
+        """Another session's transaction holds the row: the database refuses in time, so that it is certain that nothing was done."""
+        session = subprocess.Popen(["tsql", "-H", "127.0.0.1", "-p", str(self.cluster.tds_ports["python"]), "-U", "sa", "-P", self.cluster.tds_password],
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TDSVER": "7.4"})
+        update = {**T, "set": {"n": 1}, "condition": "student_id = 1003"}
+        try:
+            session.stdin.write(b"BEGIN TRAN\nUPDATE BPY.dbo.T SET n = 5 WHERE student_id = 1003\ngo\n")
+            session.stdin.flush()
+            eventually(lambda: self.api.post("/update", update, X_Timeout_Ms="1000").status == 504, message="the row is not locked")
+            refused = []
+            for _ in range(3):  # one that is slow on its way is late
+                started = time.monotonic()
+                refused.append(self.refused(504, "deadline_exceeded", "/update", update, X_Timeout_Ms="3000"))
+                self.assertLess(time.monotonic() - started, 5)
+            self.assertIn(("not_applied", 1222), [(r["outcome"], r.get("sql_error")) for r in refused], refused)
+            self.assertEqual(self.breaker(1)["state"], "closed")  # waiting for a lock is no sickness
+        finally:
+            session.stdin.close()
+            session.kill()
+            session.wait()
+        eventually(lambda: self.api.post("/update", update).status == 200, message="the lock is not released")
+
+    def test_deadlines_hold(self):
+        """A hung worker, or database, costs the deadline and little more."""
+        for words in (("shardgate-worker", "--worker", "python"), ("shardgate-tdsd", "/python")):
+            with self.subTest(words=words), self.cluster.stopped(*words):
+                for path, body in (("/select", {}), ("/update", {"set": {"n": 1}})):
+                    started = time.monotonic()
+                    answer = self.api.post(path, {**T, **body, "condition": "student_id = 1003"}, X_Timeout_Ms="800")
+                    self.assertIn((answer.status, answer.code), ((504, "deadline_exceeded"), (503, "shard_unavailable")), answer)
+                    self.assertLess(time.monotonic() - started, 3)
+            eventually(lambda: self.api.get("/health").json["status"] == "healthy")
 
 
 if __name__ == "__main__":
