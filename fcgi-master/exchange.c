@@ -299,6 +299,10 @@ int exchange_refuse(struct exchange *x, enum merge_kind kind)
 {
     struct err e = ERR_INIT;
     buf_reset(&x->shards);
+    for (size_t i = 0; x->key != NULL && i < x->part_count; i++) {
+        if (x->parts[i].err.code != ERR_NONE) /* of a question before the write, too: what the key stands for may be done */
+            err_doubt(&x->parts[i].err);
+    }
     merge_problem(x->parts, x->part_count, kind, &e, &x->shards);
     if (buf_status(&x->shards) != 0)
         buf_reset(&x->shards);

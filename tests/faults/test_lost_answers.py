@@ -74,6 +74,20 @@ class LostAnswers(unittest.TestCase):
         self.assertNotIn("gw_requests", str(again))
         harness.eventually(lambda: Call(self.stage.masters[0], "/insert", body, "looked-up").replayed)
 
+    def test_what_a_key_stands_for_cannot_be_asked(self):
+        """A repeat whose master cannot find out about the table says of no shard that it was not applied."""
+        body = {**LOG, "data": [{"student_id": key, "op": 2, "part": part} for part, key in enumerate(KEYS)]}
+        first = Call(self.stage.masters[0], "/insert", body, "asked")
+        self.assertEqual(first.outcome, "applied", first)
+        for _ in range(4):
+            for p in self.stage.http:
+                p.arm(Fault(CUT, ANSWER, 0, when=b"POST /describe"))
+        again = Call(self.stage.masters[1], "/insert", body, "asked")
+        for p in self.stage.http:
+            p.disarm()
+        self.assertEqual({again.outcome, *again.of_shards().values()}, {"unknown"}, again)
+        harness.eventually(lambda: Call(self.stage.masters[1], "/insert", body, "asked").replayed)
+
 
 if __name__ == "__main__":
     harness.main()
