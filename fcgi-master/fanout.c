@@ -301,7 +301,11 @@ static void set_options(struct call *c, long remaining_ms)
     curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, write_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
-    if (c->request.body != NULL) {
+    if (c->request.body != NULL && c->request.repeatable) {
+        /* libcurl sends a body that it has with the headers, and sends it again when a kept connection is dead. */
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.len);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->request.body);
+    } else if (c->request.body != NULL) {
         /* A body from a callback, and no seek function: libcurl cannot rewind it, and so cannot send it again by itself
          * when a kept connection turns out to be dead (it ends with error 65 then). A write must not run twice. */
         curl_easy_setopt(e, CURLOPT_POST, 1L);

@@ -1,8 +1,8 @@
 /* HTTP calls to several workers at once. The one home of libcurl.
  *
  * Knows nothing about SQL, tables, or what an answer means. A write is never sent twice: what is repeated is a call of
- * which no byte was sent, and, once, a call marked repeatable. One struct fanout belongs to one thread; its connections
- * are kept between calls.
+ * which no byte was sent, and, once, a call marked repeatable, which libcurl may also send anew where a kept connection
+ * turns out to be dead. One struct fanout belongs to one thread; its connections are kept between calls.
  *
  *     fanout_reset  →  fanout_add … fanout_add  →  fanout_run  →  fanout_answer …      (and again)
  *                                                                 └─ of a streamed answer: fanout_pull … fanout_pull
@@ -50,7 +50,7 @@ struct fanout_request {
     const char *schema_tag; /* X-Shard-Schema, NULL for none */
     const char *key;        /* Idempotency-Key, NULL for none */
     int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says less, so that the worker's own verdict arrives */
-    bool repeatable;        /* it may run twice: a read, or a write with a key */
+    bool repeatable;        /* it may run more than once: a read, or a write with a key */
     bool probe;             /* it finds out how the worker does: sent whatever the breaker says, and takes no place there */
     bool stream;            /* asks for NDJSON; another answer is taken, too, and is whole */
 };
