@@ -18,6 +18,7 @@ struct worker {
     unsigned failures;
     int64_t since_us;
     int under_way;
+    int waiting; /* for a place */
     int64_t quiet_us; /* since when it has answered none of the calls under way */
     unsigned savings; /* for repetitions */
     uint64_t refused;
@@ -73,9 +74,12 @@ static bool wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t
     return pthread_cond_timedwait(condition, lock, &t) == 0;
 }
 
-static bool is_slow(const struct worker *w, int64_t now_us)
+/* May one more call wait for a place? A quick worker's are soon free. A slow one's waiting calls hold threads that others need. */
+static bool may_wait(const struct breaker *b, const struct worker *w, int64_t now_us)
 {
-    return w->slow || now_us - w->quiet_us >= BREAKER_SLOW_MS * 1000;
+    int64_t silence_us = now_us - w->quiet_us;
+    bool slow = w->slow || silence_us >= BREAKER_SLOW_MS * 1000;
+    return silence_us < BREAKER_WAIT_MS * 1000 && (!slow || w->waiting < (b->places + 1) / 2);
 }
 
 enum breaker_verdict breaker_enter(struct breaker *b, size_t worker, bool repeatable, bool wait, int64_t now_us)
@@ -83,9 +87,11 @@ enum breaker_verdict breaker_enter(struct breaker *b, size_t worker, bool repeat
     struct worker *w = &b->workers[worker];
     enum breaker_verdict verdict = BREAKER_PASS;
     pthread_mutex_lock(&w->lock);
-    wait = wait && !is_slow(w, now_us);
+    wait = wait && may_wait(b, w, now_us);
+    w->waiting++;
     while (!w->open && w->under_way >= b->places && wait)
         wait = wait_until(&w->place, &w->lock, now_us + BREAKER_WAIT_MS * 1000);
+    w->waiting--;
     if (w->open)
         verdict = BREAKER_OPEN;
     else if (w->under_way >= b->places)
@@ -183,6 +189,7 @@ void breaker_look(struct breaker *b, size_t worker, struct breaker_view *out)
                                  .failures = w->failures,
                                  .since_us = w->since_us,
                                  .under_way = w->under_way,
+                                 .waiting = w->waiting,
                                  .refused = w->refused};
     pthread_mutex_unlock(&w->lock);
 }

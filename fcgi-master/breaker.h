@@ -19,8 +19,8 @@
 
 #define BREAKER_FAILURES      3   /* in a row open the breaker */
 #define BREAKER_PATIENCE_MS   900 /* a call that was given up sooner, as its client wished, says nothing of the worker */
-#define BREAKER_SLOW_MS       50  /* a worker that lets a call wait for longer is slow: then nobody waits for a place */
-#define BREAKER_WAIT_MS       50  /* how long a call waits for a place at a worker that is not slow */
+#define BREAKER_SLOW_MS       100 /* a worker that lets a call wait for longer is slow: then half as many calls as have places wait for one */
+#define BREAKER_WAIT_MS       250 /* how long a call waits for a place; none does at a worker that has answered nobody for as long */
 #define BREAKER_RETRY_PERCENT 10  /* of the repeatable calls to a worker may be repetitions … */
 #define BREAKER_RETRY_BURST   10  /* … and so many more at once */
 
@@ -45,6 +45,7 @@ struct breaker_view {
     unsigned failures;  /* in a row */
     int64_t since_us;   /* when the state began */
     int under_way;      /* calls, streams that are being read included */
+    int waiting;        /* calls that wait for a place */
     uint64_t refused;   /* calls that were not sent, since the start */
 };
 
@@ -56,8 +57,8 @@ int breaker_share(int threads);
 struct breaker *breaker_new(size_t workers, int places, int64_t now_us);
 void breaker_free(struct breaker *b);
 
-/* Asks for a place at a worker. Where all are taken, a call to a worker that is not slow waits for one, BREAKER_WAIT_MS at
- * most; with `wait` false none does. `repeatable` calls earn what breaker_may_repeat spends. */
+/* Asks for a place at a worker. Where all are taken, the call waits for one, as long and as many as the constants say; with
+ * `wait` false none does. `repeatable` calls earn what breaker_may_repeat spends. */
 enum breaker_verdict breaker_enter(struct breaker *b, size_t worker, bool repeatable, bool wait, int64_t now_us);
 void breaker_leave(struct breaker *b, size_t worker);
 

@@ -78,7 +78,7 @@ static void append_breaker(struct buf *out, struct breaker *b, size_t worker)
     struct breaker_view v;
     breaker_look(b, worker, &v);
     buf_printf(out, ",\"breaker\":{\"state\":\"%s\",\"since_s\":%" PRId64 ",\"failures\":%u,\"waiting\":%d,\"refused\":%" PRIu64 "}",
-               v.open ? "open" : "closed", (exchange_now_us() - v.since_us) / 1000000, v.failures, v.under_way, v.refused);
+               v.open ? "open" : "closed", (exchange_now_us() - v.since_us) / 1000000, v.failures, v.under_way + v.waiting, v.refused);
 }
 
 void system_health(struct http *h, void *thread)

@@ -108,19 +108,41 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* A slow worker's places are not waited for: the clock is long past the time to which a wait would go. */
-static void nobody_waits_for_a_slow_worker(void **state)
+struct entry {
+    struct breaker *b;
+    int64_t now;
+    enum breaker_verdict verdict;
+};
+
+static void *enter(void *arg)
+{
+    struct entry *e = arg;
+    e->verdict = breaker_enter(e->b, 0, false, true, e->now);
+    return NULL;
+}
+
+/* The clock that is passed in is hours ahead: who waits, waits until a place is free. */
+static void few_wait_for_a_slow_worker_and_none_for_a_silent_one(void **state)
 {
     (void)state;
-    int64_t now = now_us();
-    struct breaker *b = breaker_new(1, 1, now);
-    assert_int_equal(breaker_enter(b, 0, false, true, now), BREAKER_PASS);
+    int64_t now = now_us(), later = now + INT64_C(3600000) * MS;
+    struct breaker *b = breaker_new(1, 2, now);
+    struct breaker_view v = {0};
+    struct entry first = {.b = b, .now = later};
+    pthread_t id;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(breaker_enter(b, 0, false, true, now), BREAKER_PASS);
     assert_int_equal(breaker_enter(b, 0, false, true, now), BREAKER_FULL); /* waits, in vain */
     assert_true(now_us() - now >= BREAKER_WAIT_MS * MS);
-    int64_t later = now + INT64_C(3600000) * MS; /* a wait from here on would take an hour */
-    assert_int_equal(breaker_enter(b, 0, false, true, later), BREAKER_FULL);
-    breaker_answered(b, 0, 2 * BREAKER_SLOW_MS * MS, later); /* it has answered just now, but it took its time */
-    assert_int_equal(breaker_enter(b, 0, false, true, later), BREAKER_FULL);
+    assert_int_equal(breaker_enter(b, 0, false, true, later), BREAKER_FULL); /* it has been silent for an hour */
+    breaker_answered(b, 0, 2 * BREAKER_SLOW_MS * MS, later);                 /* it answers, but takes its time */
+    assert_int_equal(pthread_create(&id, NULL, enter, &first), 0);
+    while (v.waiting == 0)
+        breaker_look(b, 0, &v);
+    assert_int_equal(breaker_enter(b, 0, false, true, later), BREAKER_FULL); /* one waits already */
+    breaker_leave(b, 0);
+    pthread_join(id, NULL);
+    assert_int_equal(first.verdict, BREAKER_PASS);
     breaker_free(b);
 }
 
@@ -209,8 +231,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_lead_to_states),      cmocka_unit_test(places_have_a_limit),
-        cmocka_unit_test(nobody_waits_for_a_slow_worker), cmocka_unit_test(repetitions_are_earned),
-        cmocka_unit_test(an_opening_wakes_the_prober),
+        cmocka_unit_test(few_wait_for_a_slow_worker_and_none_for_a_silent_one),
+        cmocka_unit_test(repetitions_are_earned),     cmocka_unit_test(an_opening_wakes_the_prober),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
