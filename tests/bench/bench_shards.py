@@ -22,7 +22,7 @@ SHAPES = (  # name, body for the gateway, rounds per repetition
     ("select of 300 rows", SMALL, 10),
     ("the same, order_by", {**SMALL, "order_by": ["student_id"]}, 10),
     ("count", {**bench_scatter.T, "aggregates": [{"op": "count"}]}, 1),
-    ("sum, min, max", {**bench_scatter.T, "aggregates": [{"op": "sum", "column": "student_id"}, {"op": "min", "column": "score"}, {"op": "max", "column": "score"}]}, 1),
+    ("sum, min, max", {**bench_scatter.T, "aggregates": [{"op": "sum", "column": "score"}, {"op": "min", "column": "score"}, {"op": "max", "column": "score"}]}, 1),
     ("1,000 groups", {**bench_scatter.T, "group_by": ["name"], "aggregates": [{"op": "count"}]}, 1),
 )
 
