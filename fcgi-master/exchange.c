@@ -217,7 +217,8 @@ static enum breaker_sight sight_of(const struct fanout_answer *a, const struct e
         return a->status >= 500 ? BREAKER_BAD : BREAKER_NEUTRAL;
     case FANOUT_ANSWERED:
     case FANOUT_STREAMED:
-        return e->code == ERR_SHARD_UNAVAILABLE                                         ? BREAKER_BAD
+        /* with an error's number the database itself has spoken */
+        return e->code == ERR_SHARD_UNAVAILABLE && e->sql_error == 0                                         ? BREAKER_BAD
                : e->code == ERR_DEADLINE_EXCEEDED || e->code == ERR_TOO_BUSY ? BREAKER_NEUTRAL
                                                                                         : BREAKER_GOOD;
     case FANOUT_GIVEN_UP:

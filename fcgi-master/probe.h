@@ -16,7 +16,7 @@
 #define PROBE_EVERY_MS    1000 /* between two probes of a worker that is well */
 #define PROBE_RETRY_MS    250  /* behind a probe that failed, and while the breaker is open */
 #define PROBE_JITTER_MS   250  /* at most, on top of either, so that several masters do not ask in step */
-#define PROBE_TIMEOUT_MS  1000 /* for the worker and its database together */
+#define PROBE_TIMEOUT_MS  2000 /* for the worker and its database together */
 
 struct probes;
 
