@@ -16,6 +16,8 @@ DELAY, CUT, RESET, SWALLOW = "delay", "cut", "reset", "swallow"
 KINDS = (DELAY, CUT, RESET, SWALLOW)
 
 # `when`: it strikes only on a connection whose client sends these bytes, from there on; None: on any
+NOTICED_S = 1.5  # after one side of a swallowed connection is gone the other learns of it: until then it keeps its locks
+
 Fault = collections.namedtuple("Fault", "kind direction after seconds when", defaults=(0, None))
 
 
@@ -134,7 +136,10 @@ class Connection:
                         return
                 if not self.swallows:
                     sink.sendall(data)
-            if not self.swallows:
+            if self.swallows:
+                time.sleep(NOTICED_S)
+                self.end()
+            else:
                 sink.shutdown(socket.SHUT_WR)
         except OSError:
             self.end()

@@ -17,11 +17,16 @@ static CURLcode set_body(CURL *easy, curl_off_t len)
     char *body = malloc((size_t)len + 1);
     CURLcode code = CURLE_OUT_OF_MEMORY;
 
+    if (read_body == NULL) { /* libcurl has it already: it may be repeated */
+        free(body);
+        return __real_curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len);
+    }
     if (body != NULL && read_body(body, 1, (size_t)len, read_from) == (size_t)len) {
         __real_curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len);
         code = __real_curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
     }
     free(body);
+    read_body = NULL;
     return code;
 }
 
