@@ -17,6 +17,7 @@ struct worker {
     bool slow; /* the last call that it answered waited for long */
     unsigned failures;
     int64_t since_us;
+    int64_t good_us; /* of the newest good answer */
     int under_way;
     int waiting; /* for a place */
     int64_t quiet_us; /* since when it has answered none of the calls under way */
@@ -152,17 +153,18 @@ static void turn(struct worker *w, bool open, int64_t now_us)
     }
 }
 
-static bool see(struct breaker *b, size_t worker, enum breaker_sight sight, bool probe, int64_t now_us)
+static bool see(struct breaker *b, size_t worker, enum breaker_sight sight, bool probe, int64_t asked_us, int64_t now_us)
 {
     struct worker *w = &b->workers[worker];
     bool turned = false;
     pthread_mutex_lock(&w->lock);
-    if (sight == BREAKER_BAD) {
+    if (sight == BREAKER_BAD && asked_us > w->good_us) {
         if (w->failures < UINT32_MAX)
             w->failures++;
         turned = !w->open && w->failures >= BREAKER_FAILURES;
     } else if (sight == BREAKER_GOOD && (probe || !w->open)) {
         w->failures = 0;
+        w->good_us = now_us;
         turned = w->open;
     }
     if (turned)
@@ -171,14 +173,14 @@ static bool see(struct breaker *b, size_t worker, enum breaker_sight sight, bool
     return turned;
 }
 
-bool breaker_saw(struct breaker *b, size_t worker, enum breaker_sight sight, int64_t now_us)
+bool breaker_saw(struct breaker *b, size_t worker, enum breaker_sight sight, int64_t elapsed_us, int64_t now_us)
 {
-    return see(b, worker, sight, false, now_us);
+    return see(b, worker, sight, false, now_us - elapsed_us, now_us);
 }
 
-bool breaker_probed(struct breaker *b, size_t worker, bool good, int64_t now_us)
+bool breaker_probed(struct breaker *b, size_t worker, bool good, int64_t elapsed_us, int64_t now_us)
 {
-    return see(b, worker, good ? BREAKER_GOOD : BREAKER_BAD, true, now_us);
+    return see(b, worker, good ? BREAKER_GOOD : BREAKER_BAD, true, now_us - elapsed_us, now_us);
 }
 
 void breaker_look(struct breaker *b, size_t worker, struct breaker_view *out)

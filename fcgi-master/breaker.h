@@ -68,9 +68,10 @@ void breaker_answered(struct breaker *b, size_t worker, int64_t waited_us, int64
 /* May a repeatable call that failed be sent once more? */
 bool breaker_may_repeat(struct breaker *b, size_t worker);
 
-/* What a call, or a probe, has seen of the worker. True when that opened or closed the breaker. */
-bool breaker_saw(struct breaker *b, size_t worker, enum breaker_sight sight, int64_t now_us);
-bool breaker_probed(struct breaker *b, size_t worker, bool good, int64_t now_us);
+/* What a call, or a probe, has seen of the worker, `elapsed_us` after it was asked. What went wrong with a question from before the
+ * newest good answer is old news, and passed over. True when the sight opened or closed the breaker. */
+bool breaker_saw(struct breaker *b, size_t worker, enum breaker_sight sight, int64_t elapsed_us, int64_t now_us);
+bool breaker_probed(struct breaker *b, size_t worker, bool good, int64_t elapsed_us, int64_t now_us);
 
 void breaker_look(struct breaker *b, size_t worker, struct breaker_view *out);
 

@@ -231,7 +231,7 @@ static enum breaker_sight sight_of(const struct fanout_answer *a, const struct e
 
 static void tell_breaker(const struct exchange *x, const struct fanout_answer *a, const struct err *e)
 {
-    if (breaker_saw(x->master->breaker, a->worker, sight_of(a, e), exchange_now_us()))
+    if (breaker_saw(x->master->breaker, a->worker, sight_of(a, e), a->elapsed_us, exchange_now_us()))
         log_warning("worker %s is given up until a probe reaches it: %s", x->master->cluster->workers[a->worker].name, e->detail);
 }
 

@@ -41,7 +41,7 @@ bool probe_is_well(const struct fanout_answer *a)
 void probe_tell(struct breaker *b, const struct cluster *cluster, const struct fanout_answer *a)
 {
     bool well = probe_is_well(a);
-    if (!breaker_probed(b, a->worker, well, now_us()))
+    if (!breaker_probed(b, a->worker, well, a->elapsed_us, now_us()))
         return;
     const char *name = cluster->workers[a->worker].name;
     if (well)

@@ -63,8 +63,8 @@ static void events_lead_to_states(void **state)
         for (const char *p = rows[i].events; *p != '\0'; p++) {
             now += 100 * MS;
             bool turned = *p == PROBE_GOOD || *p == PROBE_BAD
-                              ? breaker_probed(b, 1, *p == PROBE_GOOD, now)
-                              : breaker_saw(b, 1, *p == GOOD ? BREAKER_GOOD : *p == BAD ? BREAKER_BAD : BREAKER_NEUTRAL, now);
+                              ? breaker_probed(b, 1, *p == PROBE_GOOD, 0, now)
+                              : breaker_saw(b, 1, *p == GOOD ? BREAKER_GOOD : *p == BAD ? BREAKER_BAD : BREAKER_NEUTRAL, 0, now);
             breaker_look(b, 1, &v);
             assert_int_equal(turned, v.open != was_open);
             was_open = v.open;
@@ -169,6 +169,20 @@ static void repetitions_are_earned(void **state)
 }
 
 /* Threads that wait in the breaker. */
+static void old_news_opens_nothing(void **state)
+{
+    struct breaker *b = breaker_new(1, 4, START);
+    int64_t now = START + 1000 * MS;
+    (void)state;
+    assert_non_null(b);
+    assert_false(breaker_saw(b, 0, BREAKER_GOOD, 10 * MS, now));
+    for (int i = 0; i < 2 * BREAKER_FAILURES; i++)
+        assert_false(breaker_saw(b, 0, BREAKER_BAD, 500 * MS, now + i * MS)); /* asked before the good answer came */
+    for (int i = 1; i <= BREAKER_FAILURES; i++)
+        assert_int_equal(breaker_saw(b, 0, BREAKER_BAD, 100 * MS, now + 500 * MS + i), i == BREAKER_FAILURES);
+    breaker_free(b);
+}
+
 struct waiter {
     struct breaker *b;
     enum breaker_verdict verdict;
@@ -183,7 +197,7 @@ static void *use_place(void *arg)
             breaker_answered(w->b, 0, 1, now_us());
             breaker_leave(w->b, 0);
         }
-        breaker_saw(w->b, 0, i % 7 < 3 ? BREAKER_BAD : BREAKER_GOOD, now_us());
+        breaker_saw(w->b, 0, i % 7 < 3 ? BREAKER_BAD : BREAKER_GOOD, 0, now_us());
     }
     return NULL;
 }
@@ -193,7 +207,7 @@ static void *wait_for_alarm(void *arg)
     struct waiter *w = arg;
     while (breaker_wait(w->b, 0, now_us() + 10000 * 1000 * MS)) {
         w->rounds++;
-        breaker_probed(w->b, 0, true, now_us());
+        breaker_probed(w->b, 0, true, 0, now_us());
     }
     return NULL;
 }
@@ -214,7 +228,7 @@ static void an_opening_wakes_the_prober(void **state)
     for (int i = 0; i < THREADS; i++)
         pthread_join(ids[i], NULL);
     for (int i = 0; i < BREAKER_FAILURES; i++)
-        breaker_saw(b, 0, BREAKER_BAD, now_us());
+        breaker_saw(b, 0, BREAKER_BAD, 0, now_us());
     while (v.open) { /* ends, though the prober's own time is hours away */
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         breaker_look(b, 0, &v);
@@ -231,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_lead_to_states),      cmocka_unit_test(places_have_a_limit),
+        cmocka_unit_test(old_news_opens_nothing),
         cmocka_unit_test(few_wait_for_a_slow_worker_and_none_for_a_silent_one),
         cmocka_unit_test(repetitions_are_earned),     cmocka_unit_test(an_opening_wakes_the_prober),
     };

@@ -520,7 +520,7 @@ static void a_worker_that_is_given_up_is_asked_by_probes_alone(void **state)
     enum fanout_result refusal = FANOUT_ANSWERED;
     start_server(0, ANSWER, false);
     for (int i = 0; i < BREAKER_FAILURES; i++)
-        breaker_saw(breaker, 0, BREAKER_BAD, now_us());
+        breaker_saw(breaker, 0, BREAKER_BAD, 0, now_us());
     assert_int_equal(sent_of(1, 3000, &refusal), 0);
     assert_int_equal(refusal, FANOUT_GIVEN_UP);
     assert_int_equal(atomic_load(&servers[0].arrivals), 0);
@@ -529,7 +529,7 @@ static void a_worker_that_is_given_up_is_asked_by_probes_alone(void **state)
     assert_int_equal(fanout_add(f, 0, &probe), 0);
     fanout_run(f);
     assert_int_equal(fanout_answer(f, 0)->result, FANOUT_ANSWERED);
-    assert_true(breaker_probed(breaker, 0, true, now_us()));
+    assert_true(breaker_probed(breaker, 0, true, 0, now_us()));
     assert_int_equal(sent_of(1, 3000, &refusal), 1);
 }
 
