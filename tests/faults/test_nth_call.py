@@ -42,7 +42,6 @@ class Control:
         return failed > 0
 
 
-@unittest.skipIf(os.environ.get("SHARDGATE_SLOW"), "sanitizers have a malloc of their own")
 class NthCall(unittest.TestCase):
     def fail_all(self, program):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-nth-call-"))
