@@ -2,6 +2,7 @@
 
 #include "common/http.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/utf8.h"
 
@@ -71,14 +72,6 @@ struct listening {
     struct sockaddr_storage address;
     socklen_t len; /* 0 when that is not known */
 };
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* The request */
 
@@ -182,7 +175,7 @@ static void open_request(struct http *h)
     h->status = 0;
     h->body_read = 0;
     h->body_streamed = false;
-    h->started_us = now_us();
+    h->started_us = clock_now_us();
     h->method = method != NULL ? method : "";
     if (uri == NULL)
         uri = "";
@@ -400,7 +393,7 @@ static int put_head(struct http *h, int status, const char *type, int64_t length
                                "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
                                "Access-Control-Allow-Headers: Content-Type, X-Request-Id, X-Timeout-Ms, Idempotency-Key\r\n"
                                "Access-Control-Expose-Headers: X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed\r\n";
-    int64_t took_us = now_us() - h->started_us;
+    int64_t took_us = clock_now_us() - h->started_us;
     struct buf head;
     int rc;
 
@@ -621,7 +614,7 @@ static void serve_request(struct http *h, void *thread)
         http_abort(h);
     }
     log_debug("%s: %s %s: %d, %lld us", h->request_id, h->method, http_path(h), h->status,
-              (long long)(now_us() - h->started_us));
+              (long long)(clock_now_us() - h->started_us));
 }
 
 /* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
@@ -630,13 +623,13 @@ static void serve_request(struct http *h, void *thread)
 static void drain_body(struct http *h)
 {
     char scrap[16384];
-    int64_t until = now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
+    int64_t until = clock_now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
 
     if (h->body_read < content_length(h)) {
         (void)FCGX_FFlush(h->fcgi->out);
         limit_waits(h, HTTP_DRAIN_IDLE_MS);
     }
-    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap) && now_us() < until)
+    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap) && clock_now_us() < until)
         continue;
 }
 

@@ -1,5 +1,6 @@
 #include "fcgi-master/exchange.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 
@@ -16,13 +17,6 @@ struct thread {
     struct merge_part *parts; /* one a worker */
     size_t *calls;            /* one a part */
 };
-
-int64_t exchange_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 void exchange_thread_close(void *thread)
 {
@@ -231,7 +225,7 @@ static enum breaker_sight sight_of(const struct fanout_answer *a, const struct e
 
 static void tell_breaker(const struct exchange *x, const struct fanout_answer *a, const struct err *e)
 {
-    if (breaker_saw(x->master->breaker, a->worker, sight_of(a, e), a->elapsed_us, exchange_now_us()))
+    if (breaker_saw(x->master->breaker, a->worker, sight_of(a, e), a->elapsed_us, clock_now_us()))
         log_warning("worker %s is given up until a probe reaches it: %s", x->master->cluster->workers[a->worker].name, e->detail);
 }
 
@@ -322,7 +316,7 @@ void exchange_fail(struct exchange *x)
 
 int exchange_describe_at(struct exchange *x, size_t worker, struct table **out, struct err *e)
 {
-    int64_t now = exchange_now_us();
+    int64_t now = clock_now_us();
     int64_t limit = (x->deadline_us - now) / 3;
     if (limit > EXCHANGE_DESCRIBE_MS * 1000)
         limit = EXCHANGE_DESCRIBE_MS * 1000;

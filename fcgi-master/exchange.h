@@ -121,7 +121,4 @@ void exchange_read_loss(struct exchange *x, const struct fanout_answer *a, struc
 /* Answers with x->err and x->shards. */
 void exchange_fail(struct exchange *x);
 
-/* Microseconds of CLOCK_MONOTONIC. */
-int64_t exchange_now_us(void);
-
 #endif

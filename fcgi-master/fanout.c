@@ -1,6 +1,7 @@
 #include "fcgi-master/fanout.h"
 
 #include "common/buf.h"
+#include "common/clock.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -63,13 +64,6 @@ int fanout_global_init(void)
 void fanout_global_clear(void)
 {
     curl_global_cleanup();
-}
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, struct breaker *breaker)
@@ -143,7 +137,7 @@ int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq)
     c->fanout = f;
     c->given = 0;
     c->attempts = 0;
-    c->started_us = now_us();
+    c->started_us = clock_now_us();
     buf_init(&c->body, f->cluster->limits.max_memory);
     return 0;
 }
@@ -346,7 +340,7 @@ static bool take_place(struct fanout *f, struct call *c)
 {
     if (c->placed || c->request.probe)
         return true;
-    switch (breaker_enter(f->breaker, c->answer.worker, c->request.repeatable, true, now_us())) {
+    switch (breaker_enter(f->breaker, c->answer.worker, c->request.repeatable, true, clock_now_us())) {
     case BREAKER_OPEN:
         fail_call(c, FANOUT_GIVEN_UP, "it has failed again and again, and is not asked until it is well");
         return false;
@@ -370,7 +364,7 @@ static void leave_place(struct fanout *f, struct call *c)
 /* The worker has answered, well or not, or begun to. */
 static void note_answer(struct fanout *f, struct call *c)
 {
-    int64_t now = now_us();
+    int64_t now = clock_now_us();
     if (c->waited_for && c->placed)
         breaker_answered(f->breaker, c->answer.worker, now - c->attempt_us, now);
     c->waited_for = false;
@@ -379,7 +373,7 @@ static void note_answer(struct fanout *f, struct call *c)
 /* Hands an attempt to libcurl. False when it cannot be made; the call has its result then. */
 static bool start_attempt(struct fanout *f, struct call *c)
 {
-    int64_t remaining_ms = (c->request.deadline_us - now_us()) / 1000;
+    int64_t remaining_ms = (c->request.deadline_us - clock_now_us()) / 1000;
     if (c->attempts == 0)
         c->was_socket = false;
     c->attempts++;
@@ -421,7 +415,7 @@ static bool start_attempt(struct fanout *f, struct call *c)
     }
     c->under_way = true;
     c->waited_for = true;
-    c->attempt_us = now_us();
+    c->attempt_us = clock_now_us();
     return true;
 }
 
@@ -460,9 +454,9 @@ static bool finish_attempt(struct fanout *f, struct call *c, CURLcode code)
         a->result = unsent ? FANOUT_NOT_SENT : FANOUT_NO_ANSWER;
         again = code != CURLE_OPERATION_TIMEDOUT && (unsent || (c->request.repeatable && !c->streamed));
         /* A connection has less time than the whole call: only the second one's end is the deadline. */
-        a->timed_out = code == CURLE_OPERATION_TIMEDOUT && now_us() + DEADLINE_SLACK_US >= c->request.deadline_us;
+        a->timed_out = code == CURLE_OPERATION_TIMEDOUT && clock_now_us() + DEADLINE_SLACK_US >= c->request.deadline_us;
         if (a->timed_out)
-            snprintf(a->detail, sizeof a->detail, "timed out after %" PRId64 " ms", (now_us() - c->started_us) / 1000);
+            snprintf(a->detail, sizeof a->detail, "timed out after %" PRId64 " ms", (clock_now_us() - c->started_us) / 1000);
         else if (unsent)
             snprintf(a->detail, sizeof a->detail, "cannot connect");
         else
@@ -482,7 +476,7 @@ static void end_attempt(struct fanout *f, struct call *c, CURLcode code)
     if (finish_attempt(f, c, code) && start_attempt(f, c))
         return;
     leave_place(f, c);
-    c->answer.elapsed_us = now_us() - c->started_us;
+    c->answer.elapsed_us = clock_now_us() - c->started_us;
 }
 
 /* Lets libcurl work on all that is under way, and sees what has ended. -1 when libcurl itself failed (its memory ran out):
@@ -514,7 +508,7 @@ static int perform(struct fanout *f)
 /* Waits until a connection can be read or written, for POLL_MS at most, and not beyond the deadline. */
 static void wait_for_input(struct fanout *f, int64_t deadline_us)
 {
-    int64_t left_ms = (deadline_us - now_us()) / 1000 + 1;
+    int64_t left_ms = (deadline_us - clock_now_us()) / 1000 + 1;
     (void)curl_multi_poll(f->multi, NULL, 0, left_ms < 1 ? 0 : left_ms < POLL_MS ? (int)left_ms : POLL_MS, NULL);
 }
 
@@ -523,13 +517,13 @@ static bool is_awaited(struct fanout *f, struct call *c)
 {
     if (c->under_way && c->streamed) {
         if (c->waited_for)
-            c->answer.elapsed_us = now_us() - c->started_us;
+            c->answer.elapsed_us = clock_now_us() - c->started_us;
         note_answer(f, c);
         c->answer.result = FANOUT_STREAMED;
         c->answer.status = 200;
         return false;
     }
-    if (c->under_way && c->request.stream && now_us() >= c->request.deadline_us)
+    if (c->under_way && c->request.stream && clock_now_us() >= c->request.deadline_us)
         end_attempt(f, c, CURLE_OPERATION_TIMEDOUT);
     return c->under_way;
 }
@@ -590,7 +584,7 @@ int fanout_pull(struct fanout *f, size_t i, size_t used, int64_t deadline_us, co
     f->held -= used;
     size_t rest = c->given - used;
     while (c->body.len == rest && c->under_way) {
-        if (now_us() >= deadline_us) {
+        if (clock_now_us() >= deadline_us) {
             c->request.deadline_us = deadline_us; /* this one has passed */
             end_attempt(f, c, CURLE_OPERATION_TIMEDOUT);
             break;

@@ -1,5 +1,6 @@
 #include "fcgi-master/ingest.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/lines.h"
 #include "fcgi-master/batch.h"
@@ -66,7 +67,7 @@ static bool send_round(struct ingest *g, struct round *r)
         .write = true,
         .type = INGEST_TYPE,
         .schema_tag = g->table->tag,
-        .deadline_us = exchange_now_us() + (int64_t)g->x.timeout_ms * 1000,
+        .deadline_us = clock_now_us() + (int64_t)g->x.timeout_ms * 1000,
     };
     bool good = true;
     exchange_begin(&g->x);

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/cluster.h"
 #include "common/http.h"
 #include "common/log.h"
@@ -78,7 +79,7 @@ int main(int argc, char **argv)
     char token[SECRET_MAX] = "";
     struct cluster cluster;
     struct master master = {
-        .cluster = &cluster, .rundir = options.rundir, .token = token, .started_us = exchange_now_us()};
+        .cluster = &cluster, .rundir = options.rundir, .token = token, .started_us = clock_now_us()};
     struct buf error;
     buf_init(&error, 4096);
     pthread_mutex_init(&master.schema_lock, NULL);

@@ -1,5 +1,6 @@
 #include "fcgi-master/probe.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 
@@ -23,13 +24,6 @@ struct probes {
     struct prober probers[];
 };
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 bool probe_is_well(const struct fanout_answer *a)
 {
     struct json_slice s = {.name = "database"};
@@ -41,7 +35,7 @@ bool probe_is_well(const struct fanout_answer *a)
 void probe_tell(struct breaker *b, const struct cluster *cluster, const struct fanout_answer *a)
 {
     bool well = probe_is_well(a);
-    if (!breaker_probed(b, a->worker, well, a->elapsed_us, now_us()))
+    if (!breaker_probed(b, a->worker, well, a->elapsed_us, clock_now_us()))
         return;
     const char *name = cluster->workers[a->worker].name;
     if (well)
@@ -57,7 +51,7 @@ static void probe(struct prober *p)
     const struct fanout_request rq = {
         .path = "/health",
         .request_id = id,
-        .deadline_us = now_us() + PROBE_TIMEOUT_MS * 1000,
+        .deadline_us = clock_now_us() + PROBE_TIMEOUT_MS * 1000,
         .probe = true,
     };
     fanout_reset(p->fanout);
@@ -73,13 +67,13 @@ static int64_t next_us(const struct prober *p, unsigned *seed)
     struct breaker_view view;
     breaker_look(p->probes->breaker, p->worker, &view);
     int ms = view.failures > 0 ? PROBE_RETRY_MS : PROBE_EVERY_MS;
-    return now_us() + (ms + rand_r(seed) % PROBE_JITTER_MS) * INT64_C(1000);
+    return clock_now_us() + (ms + rand_r(seed) % PROBE_JITTER_MS) * INT64_C(1000);
 }
 
 static void *run_prober(void *arg)
 {
     struct prober *p = arg;
-    unsigned seed = (unsigned)now_us() + (unsigned)p->worker;
+    unsigned seed = (unsigned)clock_now_us() + (unsigned)p->worker;
     while (breaker_wait(p->probes->breaker, p->worker, next_us(p, &seed)))
         probe(p);
     return NULL;

@@ -1,5 +1,6 @@
 #include "fcgi-master/schema.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/sqltype.h"
 #include "fcgi-master/exchange.h"
@@ -168,7 +169,7 @@ static int read_change(struct change *c)
 /* Changes of schema by this master go one by one: two requests for the same table would undo each other's half. */
 static int lock_schema(struct change *c)
 {
-    int64_t left_us = c->x.deadline_us - exchange_now_us();
+    int64_t left_us = c->x.deadline_us - clock_now_us();
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     int64_t ns = until.tv_nsec + (left_us > 0 ? left_us % 1000000 * 1000 : 0);
@@ -373,7 +374,7 @@ static void undo(struct change *c)
         json_write_text(&body, c->x.table);
     }
     buf_append_char(&body, '}');
-    int64_t deadline_us = exchange_now_us() + (int64_t)c->x.master->cluster->timeout_ms * 1000;
+    int64_t deadline_us = clock_now_us() + (int64_t)c->x.master->cluster->timeout_ms * 1000;
     if (buf_status(&body) == 0)
         ask_steps(c, c->kind->undo_path, buf_text(&body), body.len, deadline_us, was_applied, store_undo);
     buf_clear(&body);

@@ -1,5 +1,6 @@
 #include "fcgi-master/select.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "fcgi-master/gather.h"
 #include "fcgi-master/reduce.h"
@@ -30,7 +31,7 @@ static int pull_lines(void *arg, size_t used, const char **data, size_t *len, st
     const struct source *s = arg;
     struct exchange *x = s->x;
     int64_t idle_us = x->deadline_us - http_started_us(x->h);
-    int64_t deadline_us = http_is_sent(x->h) ? exchange_now_us() + idle_us : x->deadline_us;
+    int64_t deadline_us = http_is_sent(x->h) ? clock_now_us() + idle_us : x->deadline_us;
     int rc = fanout_pull(x->fanout, s->call, used, deadline_us, data, len);
     if (rc < 0)
         exchange_read_loss(x, fanout_answer(x->fanout, s->call), e);

@@ -2,6 +2,7 @@
 
 #include "fcgi-master/system.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "fcgi-master/exchange.h"
 #include "fcgi-master/probe.h"
@@ -53,7 +54,7 @@ out:
 /* Asks every worker at once. GET without a body, else POST. */
 static void probe_all(struct exchange *x, const char *path, const char *body, const char *token)
 {
-    int64_t deadline_us = exchange_now_us() + SYSTEM_PROBE_MS * 1000;
+    int64_t deadline_us = clock_now_us() + SYSTEM_PROBE_MS * 1000;
     struct fanout_request rq = {
         .path = path,
         .body = body,
@@ -78,7 +79,7 @@ static void append_breaker(struct buf *out, struct breaker *b, size_t worker)
     struct breaker_view v;
     breaker_look(b, worker, &v);
     buf_printf(out, ",\"breaker\":{\"state\":\"%s\",\"since_s\":%" PRId64 ",\"failures\":%u,\"waiting\":%d,\"refused\":%" PRIu64 "}",
-               v.open ? "open" : "closed", (exchange_now_us() - v.since_us) / 1000000, v.failures, v.under_way + v.waiting, v.refused);
+               v.open ? "open" : "closed", (clock_now_us() - v.since_us) / 1000000, v.failures, v.under_way + v.waiting, v.refused);
 }
 
 void system_health(struct http *h, void *thread)
@@ -120,7 +121,7 @@ void system_health(struct http *h, void *thread)
     const char *status = healthy == c->worker_count ? "healthy" : healthy > 0 ? "degraded" : "unhealthy";
     buf_printf(&out, "{\"status\":\"%s\"", status);
     append_member(&out, "role", c->master_role);
-    buf_printf(&out, ",\"uptime_s\":%" PRId64 ",\"workers\":[", (exchange_now_us() - x.master->started_us) / 1000000);
+    buf_printf(&out, ",\"uptime_s\":%" PRId64 ",\"workers\":[", (clock_now_us() - x.master->started_us) / 1000000);
     buf_append(&out, workers.data, workers.len);
     buf_append_text(&out, "]}");
     http_reply(h, healthy > 0 ? 200 : 503, &out);

@@ -1,5 +1,6 @@
 #include "fcgi-master/verify.h"
 
+#include "common/clock.h"
 #include "common/collate.h"
 #include "common/json.h"
 #include "common/sqltype.h"
@@ -109,7 +110,7 @@ static int no_memory(struct verify *v)
 static int ask(struct verify *v, const char *path)
 {
     struct exchange *x = &v->x;
-    x->deadline_us = exchange_now_us() + (int64_t)x->timeout_ms * 1000;
+    x->deadline_us = clock_now_us() + (int64_t)x->timeout_ms * 1000;
     const struct exchange_question q = {.path = path, .kind = MERGE_DOCUMENT, .deadline_us = x->deadline_us};
     exchange_begin(x);
     for (size_t i = 0; i < v->shards; i++) {

@@ -1,5 +1,6 @@
 #include "fcgi-master/verify_rows.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "fcgi-master/router.h"
 #include "fcgi-master/rowstream.h"
@@ -114,7 +115,7 @@ static int ask(struct check *c, const struct verify_side *sides, size_t count)
 static int pull_lines(void *arg, size_t used, const char **data, size_t *len, struct err *e)
 {
     const struct reader *r = arg;
-    int64_t deadline_us = exchange_now_us() + (int64_t)r->x->timeout_ms * 1000;
+    int64_t deadline_us = clock_now_us() + (int64_t)r->x->timeout_ms * 1000;
     int rc = fanout_pull(r->x->fanout, r->call, used, deadline_us, data, len);
     if (rc < 0)
         exchange_read_loss(r->x, fanout_answer(r->x->fanout, r->call), e);

@@ -1,5 +1,6 @@
 #include "fcgi-worker/db.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/utf8.h"
 #include "config.h"
@@ -39,13 +40,6 @@ struct slot {
     double real;
     SQLLEN indicator;
 };
-
-int64_t db_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- Diagnostics -------------------------------------------------------------------------------------------------- */
 
@@ -138,7 +132,7 @@ void db_free(struct db *db)
 /* Seconds until the deadline, rounded up, as ODBC's timeouts count; 0 when it has passed. */
 static SQLULEN seconds_left(int64_t deadline_us)
 {
-    int64_t left = deadline_us - db_now_us();
+    int64_t left = deadline_us - clock_now_us();
     return left <= 0 ? 0 : (SQLULEN)((left + 999999) / 1000000);
 }
 
@@ -327,7 +321,7 @@ static int bind_params(struct db *db, const struct statement *s, struct slot *sl
 /* Notes that the connection has answered. */
 static void mark_used(struct db *db)
 {
-    db->used_us = db_now_us();
+    db->used_us = clock_now_us();
     db->losses = losses;
 }
 
@@ -335,7 +329,7 @@ static void mark_used(struct db *db)
 static void check_stale(struct db *db, int64_t deadline_us)
 {
     struct statement s;
-    int64_t now = db_now_us();
+    int64_t now = clock_now_us();
 
     if (!db->kept || now >= deadline_us || (now - db->used_us < DB_STALE_US && db->losses == losses))
         return;
@@ -384,7 +378,7 @@ static enum dberror_kind fail_late(struct db *db, enum dberror_phase phase, stru
  * ends before the deadline and is not less than half of what it might be. False when the connection failed. */
 static bool fit_lock_wait(struct db *db, int64_t deadline_us)
 {
-    int64_t left_ms = (deadline_us - db_now_us()) / 1000;
+    int64_t left_ms = (deadline_us - clock_now_us()) / 1000;
     int wanted = lock_wait(left_ms < db->config->timeout_ms ? left_ms : db->config->timeout_ms);
     struct statement s;
 
@@ -838,7 +832,7 @@ void db_rollback(struct db *db)
     if (!db->transaction)
         return;
     /* 3903: the error that brought us here has ended the transaction already, as XACT_ABORT wants it */
-    if (db->dbc != SQL_NULL_HANDLE && frame(db, statement_rollback, DB_READ, db_now_us() + DB_ROLLBACK_US, &e) < 0
+    if (db->dbc != SQL_NULL_HANDLE && frame(db, statement_rollback, DB_READ, clock_now_us() + DB_ROLLBACK_US, &e) < 0
         && e.sql_error != NO_TRANSACTION)
         disconnect(db);
     db->transaction = false;

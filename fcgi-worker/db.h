@@ -90,7 +90,4 @@ int db_commit(struct db *db, int64_t deadline_us, struct err *e) __attribute__((
 int db_commit_by(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
 void db_rollback(struct db *db); /* harmless without a transaction */
 
-/* Microseconds of CLOCK_MONOTONIC, as deadlines count them. */
-int64_t db_now_us(void);
-
 #endif

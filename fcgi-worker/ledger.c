@@ -1,5 +1,6 @@
 #include "fcgi-worker/ledger.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <openssl/evp.h>
@@ -92,7 +93,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Lists the entry once nobody else works on its key. */
 static int enter(struct ledger *l, struct ledger_entry *entry)
 {
-    int64_t until = earlier(db_now_us() + LEDGER_WAIT_MS * 1000, entry->r->deadline_us);
+    int64_t until = earlier(clock_now_us() + LEDGER_WAIT_MS * 1000, entry->r->deadline_us);
     struct timespec end = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
     bool late = false;
 

@@ -1,6 +1,7 @@
 /* shardgate-worker: answers the HTTP contract for one shard, as a FastCGI program on descriptor 0. */
 #include <config.h>
 
+#include "common/clock.h"
 #include "common/cluster.h"
 #include "common/http.h"
 #include "common/log.h"
@@ -158,7 +159,7 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
         .suffix = w->suffix,
         .shard = shard,
         .timeout_ms = c->timeout_ms,
-        .started_us = db_now_us(),
+        .started_us = clock_now_us(),
         .db = {.shard = w->name,
                .server = CONF_SECTION,
                .user = w->tds.user,

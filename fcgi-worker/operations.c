@@ -1,5 +1,6 @@
 #include "fcgi-worker/operations.h"
 
+#include "common/clock.h"
 #include "common/query.h"
 #include "fcgi-worker/catalogue.h"
 #include "fcgi-worker/changes.h"
@@ -193,7 +194,7 @@ static void health(struct http *h, void *thread)
 
     statement_init(&s);
     statement_ping(&s);
-    bool up = statement_status(&s, &e) == 0 && db_query(t->db, &s, db_now_us() + HEALTH_DEADLINE_US, &e) == 0;
+    bool up = statement_status(&s, &e) == 0 && db_query(t->db, &s, clock_now_us() + HEALTH_DEADLINE_US, &e) == 0;
     db_close(t->db);
     statement_clear(&s);
 
@@ -201,7 +202,7 @@ static void health(struct http *h, void *thread)
     buf_append_text(&out, "{\"status\":\"up\",\"worker\":");
     json_write_text(&out, t->worker->name);
     buf_printf(&out, ",\"shard\":%d,\"database\":\"%s\",\"uptime_s\":%" PRId64 "}", t->worker->shard, up ? "up" : "down",
-               (db_now_us() - t->worker->started_us) / 1000000);
+               (clock_now_us() - t->worker->started_us) / 1000000);
     http_reply(h, up ? 200 : 503, &out);
     buf_clear(&out);
 }

@@ -1,5 +1,6 @@
 #include "fcgi-worker/schema.h"
 
+#include "common/clock.h"
 #include "common/fnv1a.h"
 #include "common/json.h"
 #include "fcgi-worker/db.h"
@@ -501,7 +502,7 @@ static struct schema_table *load_entry(struct schema_cache *cache, struct entry 
 
     drop_user(entry->table);
     entry->table = t == NULL ? NULL : add_user(t);
-    entry->loaded_us = t == NULL || entry->stale ? 0 : db_now_us();
+    entry->loaded_us = t == NULL || entry->stale ? 0 : clock_now_us();
     entry->loading = false;
     pthread_cond_broadcast(&cache->loaded);
     if (t == NULL) { /* names of what does not exist must not fill the cache */
@@ -544,7 +545,7 @@ int schema_get(struct schema_cache *cache, struct db *db, const char *database, 
         (void)err_set(e, ERR_DEADLINE_EXCEEDED, "the description of table '%s' did not come in time", table);
         goto out;
     }
-    bool fresh = entry->table != NULL && db_now_us() - entry->loaded_us < (int64_t)SCHEMA_TTL_MS * 1000;
+    bool fresh = entry->table != NULL && clock_now_us() - entry->loaded_us < (int64_t)SCHEMA_TTL_MS * 1000;
     if (entry->table != NULL && (fresh || (entry->loading && !entry->stale)))
         t = add_user(entry->table);
     else if (entry->loading) /* the description under way is invalidated already: this request sees to itself */

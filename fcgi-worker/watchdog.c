@@ -1,5 +1,7 @@
 #include "fcgi-worker/watchdog.h"
 
+#include "common/clock.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,13 +18,6 @@ struct watchdog {
     int64_t wake_us;       /* when the thread looks next */
     bool stopped;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* The watch that is due first; NULL for none. */
 static struct watch *first_watch(const struct watchdog *w)
@@ -41,7 +36,7 @@ static void *run(void *arg)
     pthread_mutex_lock(&w->lock);
     while (!w->stopped) {
         struct watch *first = first_watch(w);
-        if (first != NULL && first->deadline_us <= now_us()) {
+        if (first != NULL && first->deadline_us <= clock_now_us()) {
             first->called = true;
             first->calling = true;
             pthread_mutex_unlock(&w->lock); /* the callback may take its time */

@@ -2,6 +2,8 @@
 
 #include "lighttpd/children.h"
 
+#include "common/clock.h"
+
 #include "lighttpd/say.h"
 
 #include <errno.h>
@@ -20,14 +22,6 @@
 #include <unistd.h>
 
 #define READY_VARIABLE "SHARDGATE_READY_FD=" /* where a program says that it serves: common/http.h */
-
-int64_t children_now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* A SIGHUP that was ignored when we were started (nohup) stays so: blocked, it would wake sigwaitinfo() all the same. */
 static void waited_signals(sigset_t *set)
@@ -200,7 +194,7 @@ int children_start(struct child *child)
     }
     child->pid = pid;
     child->ready = ready[0];
-    child->started_ms = children_now_ms();
+    child->started_ms = clock_now_ms();
     return 0;
 }
 
@@ -214,7 +208,7 @@ static void describe_end(int status, char *out, size_t size)
 
 static void note_end(struct children *c, struct child *child, int status, bool restart)
 {
-    int64_t now = children_now_ms();
+    int64_t now = clock_now_ms();
     char how[128];
 
     child->pid = 0;
@@ -258,13 +252,13 @@ static int restart_due(struct children *c, int limit)
 {
     for (size_t i = 0; i < c->count; i++) {
         struct child *child = &c->list[i];
-        int64_t left = child->restart_ms - children_now_ms();
+        int64_t left = child->restart_ms - clock_now_ms();
 
         if (child->restart_ms == 0)
             continue;
         if (left <= 0) {
             if (children_start(child) != 0)
-                child->restart_ms = children_now_ms() + CHILD_LONGEST_PAUSE_MS;
+                child->restart_ms = clock_now_ms() + CHILD_LONGEST_PAUSE_MS;
         } else if (limit < 0 || left < limit) {
             limit = (int)left;
         }
@@ -310,7 +304,7 @@ static int is_ready(struct child *child)
 
 int children_replace(struct children *c, struct child *child, int ms)
 {
-    int64_t until = children_now_ms() + ms;
+    int64_t until = clock_now_ms() + ms;
     int serves = -1;
 
     child->leaving = child->pid;
@@ -320,7 +314,7 @@ int children_replace(struct children *c, struct child *child, int ms)
         return -1;
     }
     /* What ends meanwhile is started again later: one thing after the other. */
-    while ((serves = is_ready(child)) == 0 && children_now_ms() < until && !c->interrupted)
+    while ((serves = is_ready(child)) == 0 && clock_now_ms() < until && !c->interrupted)
         children_wait(c, CHILD_POLL_MS, true);
     if (serves <= 0) {
         pid_t failed = child->pid;
@@ -329,13 +323,13 @@ int children_replace(struct children *c, struct child *child, int ms)
             (void)kill(failed, SIGKILL);
         child->pid = child->leaving;
         child->leaving = failed;
-        child->restart_ms = child->pid == 0 ? children_now_ms() : 0;
+        child->restart_ms = child->pid == 0 ? clock_now_ms() : 0;
         return complain("%s: the new process does not serve; see %s", child->name, child->log);
     }
     if (child->leaving != 0)
         (void)kill(child->leaving, child->stop_signal);
-    until = children_now_ms() + CHILD_STOP_MS + CHILD_TERMINATE_MS;
-    while (child->leaving != 0 && children_now_ms() < until && !c->interrupted)
+    until = clock_now_ms() + CHILD_STOP_MS + CHILD_TERMINATE_MS;
+    while (child->leaving != 0 && clock_now_ms() < until && !c->interrupted)
         children_wait(c, CHILD_POLL_MS, true);
     if (child->leaving != 0)
         (void)kill(child->leaving, SIGKILL);
@@ -369,7 +363,7 @@ static void wait_for_end(struct children *c, int stage_of)
     static const struct {
         int ms, next;
     } steps[] = {{CHILD_STOP_MS, SIGTERM}, {CHILD_TERMINATE_MS, SIGKILL}, {CHILD_TERMINATE_MS, 0}};
-    int64_t since = children_now_ms();
+    int64_t since = clock_now_ms();
     size_t step = 0;
 
     reap(c, false);
@@ -377,13 +371,13 @@ static void wait_for_end(struct children *c, int stage_of)
         if (c->interrupted && steps[step].next != 0) {
             signal_alive(c, stage_of, SIGKILL);
             step = 2;
-            since = children_now_ms();
-        } else if (children_now_ms() - since > steps[step].ms) {
+            since = clock_now_ms();
+        } else if (clock_now_ms() - since > steps[step].ms) {
             if (steps[step].next == 0) /* stuck in the kernel */
                 return;
             signal_alive(c, stage_of, steps[step].next);
             step++;
-            since = children_now_ms();
+            since = clock_now_ms();
         }
         children_wait(c, 20, false);
     }

@@ -78,7 +78,4 @@ int children_replace(struct children *c, struct child *child, int ms) __attribut
  * CHILD_STOP_MS, and kills what is left after that, or when another signal comes. */
 void children_stop(struct children *c);
 
-/* Milliseconds of CLOCK_MONOTONIC. */
-int64_t children_now_ms(void);
-
 #endif

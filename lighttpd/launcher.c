@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/cluster.h"
 #include "lighttpd/children.h"
 #include "lighttpd/conf.h"
@@ -153,12 +154,12 @@ static int wait_a_moment(struct launcher *l, int ms)
 
 static int wait_for_port(struct launcher *l, const struct child *child, const char *address, int port)
 {
-    int64_t until = children_now_ms() + START_LISTEN_MS;
+    int64_t until = clock_now_ms() + START_LISTEN_MS;
 
     while (!probe_listening(address, port)) {
         if (wait_a_moment(l, START_POLL_MS) != 0)
             return -1;
-        if (children_now_ms() > until) {
+        if (clock_now_ms() > until) {
             complain("%s: does not listen on %s:%d after %d s", child->name, address, port, START_LISTEN_MS / 1000);
             show_log(child);
             return -1;
@@ -172,13 +173,13 @@ static int wait_for_port(struct launcher *l, const struct child *child, const ch
 static int wait_for_health(struct launcher *l, const struct child *child, const char *what, int port, bool any_answer)
 {
     const char *address = cluster_address(&l->cluster);
-    int64_t start = children_now_ms();
+    int64_t start = clock_now_ms();
     int64_t answered = 0;
     char body[1024];
 
     for (;;) {
         int status = probe_health(address, port, body, sizeof(body));
-        int64_t now = children_now_ms();
+        int64_t now = clock_now_ms();
 
         if (status == 200 || (any_answer && status > 0))
             return 0;
@@ -455,7 +456,7 @@ static int ask_to_reload(const struct launcher *l)
 {
     char *lock = l->master_only ? text("%s/lock.%d", l->data, l->cluster.master_port) : text("%s/lock", l->data);
     char *done = text("%s/run/%s", l->data, l->master_only ? "reloaded.master" : "reloaded");
-    int64_t until = children_now_ms() + START_HEALTH_MS * 4;
+    int64_t until = clock_now_ms() + START_HEALTH_MS * 4;
     pid_t pid = folder_lock_holder(lock);
     int status = EXIT_FAILURE;
     FILE *f = NULL;
@@ -466,7 +467,7 @@ static int ask_to_reload(const struct launcher *l)
     } else if (kill(pid, SIGUSR1) != 0) {
         complain("cannot reach the launcher (pid %d): %s", (int)pid, strerror(errno));
     } else {
-        while ((f = fopen(done, "re")) == NULL && folder_lock_holder(lock) == pid && children_now_ms() < until)
+        while ((f = fopen(done, "re")) == NULL && folder_lock_holder(lock) == pid && clock_now_ms() < until)
             usleep(START_POLL_MS * 1000);
         if (f != NULL && fgetc(f) == '0')
             status = EXIT_SUCCESS;

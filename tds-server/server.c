@@ -1,5 +1,6 @@
 #include "tds-server/server.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -244,7 +245,7 @@ static void shut_down_all(struct server *s, int how)
 /* Waits until no connection is left, at most so long. The lock is held. */
 static void wait_for_end(struct server *s, int64_t wait_ms)
 {
-    int64_t until = transport_now_ms() + wait_ms;
+    int64_t until = clock_now_ms() + wait_ms;
     struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
     while (s->count > 0 && pthread_cond_timedwait(&s->ended, &s->lock, &deadline) != ETIMEDOUT) {
         continue;

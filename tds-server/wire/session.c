@@ -1,5 +1,6 @@
 #include "tds-server/wire/session.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "tds-server/wire/answer.h"
 #include "tds-server/wire/bulk.h"
@@ -253,7 +254,7 @@ out:
 /* From the first byte to a session of the engine. 0, or -1: the connection ends. */
 static int log_in(struct session *s)
 {
-    s->socket->deadline_ms = transport_now_ms() + SESSION_LOGIN_TIMEOUT_MS;
+    s->socket->deadline_ms = clock_now_ms() + SESSION_LOGIN_TIMEOUT_MS;
     bool greeted = false;
     for (;;) {
         if (packet_read_message(&s->stream, MESSAGE_LOGIN_MAX, &s->message) != PACKET_OK) {
@@ -425,12 +426,12 @@ static int answer_too_long(struct session *s)
 static enum packet_result read_request(struct session *s)
 {
     int64_t idle_ms = (int64_t)s->settings->idle_timeout_s * 1000;
-    s->socket->deadline_ms = idle_ms == 0 ? 0 : transport_now_ms() + idle_ms;
+    s->socket->deadline_ms = idle_ms == 0 ? 0 : clock_now_ms() + idle_ms;
     enum packet_result result = packet_wait(&s->stream);
     if (result == PACKET_OK) {
-        s->socket->deadline_ms = transport_now_ms() + SESSION_REQUEST_TIMEOUT_MS;
+        s->socket->deadline_ms = clock_now_ms() + SESSION_REQUEST_TIMEOUT_MS;
         result = packet_read_message(&s->stream, MESSAGE_MAX, &s->message);
-    } else if (idle_ms > 0 && transport_now_ms() >= s->socket->deadline_ms) {
+    } else if (idle_ms > 0 && clock_now_ms() >= s->socket->deadline_ms) {
         log_info("session %d is ended: it was idle for %d s", engine_session_spid(s->engine), s->settings->idle_timeout_s);
     }
     s->socket->deadline_ms = 0;

@@ -1,22 +1,17 @@
 #include "tds-server/wire/transport.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 
-int64_t transport_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static ssize_t socket_read(struct transport *t, void *data, size_t len)
 {
     for (;;) {
         if (t->deadline_ms != 0) {
-            int64_t left = t->deadline_ms - transport_now_ms();
+            int64_t left = t->deadline_ms - clock_now_ms();
             struct pollfd p = {.fd = t->fd, .events = POLLIN};
             int ready = left <= 0 ? 0 : poll(&p, 1, (int)left);
             if (ready == 0 || (ready < 0 && errno != EINTR)) {

@@ -14,13 +14,10 @@ struct transport {
     /* The next byte, when it was taken off the socket already and only read has yet to give it; else -1. NULL: never so. */
     int (*peek)(struct transport *t);
     int fd;              /* the caller's, who closes it */
-    int64_t deadline_ms; /* of reads, as transport_now_ms counts; 0 for none */
+    int64_t deadline_ms; /* of reads, as clock_now_ms counts; 0 for none */
 };
 
 /* Bytes over a connected, blocking socket as they are. */
 void transport_init_socket(struct transport *t, int fd);
-
-/* Milliseconds on a clock that is never set. */
-int64_t transport_now_ms(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* schema.c against a database that is a few lines of this file: what it asks for, what it keeps, and for how long. */
+#include "common/clock.h"
 #include "fcgi-worker/db.h"
 #include "fcgi-worker/schema.h"
 
@@ -46,7 +47,7 @@ static const char *const columns[][10] = {
     {"Students", "doc", "xml", "-1", NULL, NULL, NULL, "YES", NULL, NULL},
 };
 
-int64_t db_now_us(void)
+int64_t clock_now_us(void)
 {
     return world.now_us;
 }
