@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "common/http.h"
+#include "common/http_private.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -8,70 +8,18 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
-#include <linux/sockios.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
 
 #define HEADERS_MAX (32 * 1024) /* of an answer */
 #define PROBLEM_MAX (1024 * 1024)
 #define PATH_MAX_BYTES (64 * 1024) /* lighttpd's own limit on a parameter */
-#define VARIABLE_MAX 128           /* "HTTP_" and the name of a header that a program asks for */
-#define ACCEPT_RETRY_NS (20 * 1000 * 1000)
-#define WAKE_STEP_MS 10 /* between two attempts to wake threads that wait for requests */
-#define BREAK_STEP_MS 10
-#define BREAK_MAX_MS 200
-
-enum state { STATE_OPEN, STATE_HELD, STATE_STREAMING, STATE_DONE, STATE_BROKEN };
-
-struct http {
-    const struct http_app *app;
-    FCGX_Request *fcgi;
-    enum state state;
-    int status;
-    int64_t started_us;
-    const char *method;
-    const char *query;
-    struct buf path;
-    struct buf body;
-    struct buf headers; /* those that the handler added */
-    struct buf held;    /* the beginning of a streamed answer, in STATE_HELD */
-    const char *type;   /* its Content-Type */
-    struct json_object *tree;
-    uint64_t body_read; /* by http_body_read */
-    bool body_streamed;
-    char request_id[HTTP_REQUEST_ID_MAX + 1];
-};
-
-struct worker_thread {
-    pthread_t id;
-    unsigned index;
-    struct server *server;
-};
-
-struct server {
-    const struct http_app *app;
-    atomic_bool stopping;
-    atomic_bool broken; /* a thread could not be opened */
-    atomic_uint opened; /* threads that serve */
-};
-
-/* Where descriptor 0 listened. */
-struct listening {
-    struct sockaddr_storage address;
-    socklen_t len; /* 0 when that is not known */
-};
+#define VARIABLE_MAX 128 /* "HTTP_" and the name of a header that a program asks for */
 
 /* The request */
 
@@ -165,7 +113,31 @@ static void choose_request_id(struct http *h)
     h->request_id[2 * sizeof(random)] = '\0';
 }
 
-static void open_request(struct http *h)
+void http_init(struct http *h, const struct http_app *app, struct FCGX_Request *fcgi)
+{
+    *h = (struct http){.app = app, .fcgi = fcgi};
+    buf_init(&h->path, PATH_MAX_BYTES);
+    buf_init(&h->headers, HEADERS_MAX);
+    buf_init(&h->body, app->max_body);
+    buf_init(&h->held, HTTP_HELD);
+}
+
+void http_clear(struct http *h)
+{
+    http_close(h);
+    buf_clear(&h->path);
+    buf_clear(&h->headers);
+    buf_clear(&h->held);
+}
+
+void http_close(struct http *h)
+{
+    json_free(h->tree);
+    h->tree = NULL;
+    buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
+}
+
+void http_open(struct http *h)
 {
     const char *uri = FCGX_GetParam("REQUEST_URI", h->fcgi->envp);
     const char *method = FCGX_GetParam("REQUEST_METHOD", h->fcgi->envp);
@@ -225,7 +197,7 @@ bool http_has_type(const struct http *h, const char *name)
     return type != NULL && is_type(type, type_length(type), name);
 }
 
-static unsigned long long content_length(const struct http *h)
+unsigned long long http_body_length(const struct http *h)
 {
     const char *length = http_header(h, "Content-Length");
     return length != NULL ? strtoull(length, NULL, 10) : 0;
@@ -233,7 +205,7 @@ static unsigned long long content_length(const struct http *h)
 
 int http_body_text(struct http *h, const char **text, size_t *len, struct err *e)
 {
-    unsigned long long expected = content_length(h);
+    unsigned long long expected = http_body_length(h);
     int got;
 
     if (expected > h->app->max_body)
@@ -251,8 +223,7 @@ int http_body_text(struct http *h, const char **text, size_t *len, struct err *e
     return 0;
 }
 
-/* A time limit for each wait of libfcgi's for more of the body. */
-static void limit_waits(struct http *h, int ms)
+void http_limit_waits(struct http *h, int ms)
 {
     struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     (void)setsockopt(h->fcgi->ipcFd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -260,11 +231,11 @@ static void limit_waits(struct http *h, int ms)
 
 int http_body_read(struct http *h, void *to, size_t size, int idle_ms, size_t *got, struct err *e)
 {
-    unsigned long long left = content_length(h) - h->body_read;
+    unsigned long long left = http_body_length(h) - h->body_read;
     int wanted = left < size ? (int)left : (int)size;
 
     if (!h->body_streamed)
-        limit_waits(h, idle_ms);
+        http_limit_waits(h, idle_ms);
     h->body_streamed = true;
     *got = 0;
     if (wanted == 0)
@@ -352,7 +323,7 @@ int http_body(struct http *h, struct json_object **body, const char **text, size
 
     if (type != NULL && *type != '\0' && !is_json_type(type))
         return err_set(e, ERR_NOT_JSON, "Content-Type: the body must be application/json in UTF-8");
-    if (content_length(h) == 0)
+    if (http_body_length(h) == 0)
         return err_set(e, ERR_BAD_JSON, "body: empty, a JSON object was expected at byte 0");
     if (http_body_text(h, text, len, e) != 0 || json_read(*text, *len, &h->tree, e) != 0)
         return -1;
@@ -535,7 +506,7 @@ bool http_is_sent(const struct http *h)
     return h->state != STATE_OPEN && h->state != STATE_HELD;
 }
 
-/* Serving */
+/* The route */
 
 /* Appends the methods that `path` takes, "POST, OPTIONS". HEAD is GET whose body lighttpd drops. */
 static void write_allowed(const struct http_app *app, const char *path, struct buf *out)
@@ -592,7 +563,7 @@ static const struct http_route *find_route(const struct http *h)
     return NULL;
 }
 
-static void serve_request(struct http *h, void *thread)
+void http_answer(struct http *h, void *thread)
 {
     const struct http_route *route = find_route(h);
     struct err e = ERR_INIT;
@@ -615,221 +586,4 @@ static void serve_request(struct http *h, void *thread)
     }
     log_debug("%s: %s %s: %d, %lld us", h->request_id, h->method, http_path(h), h->status,
               (long long)(clock_now_us() - h->started_us));
-}
-
-/* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
- * cost lighttpd the answer. The rest of a stream may not have come yet, and a client may wait for the answer before it sends more,
- * or not stop sending because of it: so the answer goes out first, and the rest is waited for a while only. */
-static void drain_body(struct http *h)
-{
-    char scrap[16384];
-    int64_t until = clock_now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
-
-    if (h->body_read < content_length(h)) {
-        (void)FCGX_FFlush(h->fcgi->out);
-        limit_waits(h, HTTP_DRAIN_IDLE_MS);
-    }
-    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap) && clock_now_us() < until)
-        continue;
-}
-
-/* Waits until lighttpd has read what was sent, and has had the time to pass it on. */
-static void wait_until_read(int fd)
-{
-    const struct timespec step = {.tv_nsec = BREAK_STEP_MS * 1000000};
-    int unread = 1;
-
-    for (int waited = 0; waited < BREAK_MAX_MS && unread > 0; waited += BREAK_STEP_MS) {
-        nanosleep(&step, NULL);
-        if (ioctl(fd, SIOCOUTQ, &unread) != 0)
-            return;
-    }
-    nanosleep(&step, NULL);
-}
-
-/* Closes the connection to lighttpd without FastCGI's END_REQUEST record (FCGX_Free with `close` drops the streams and
- * closes; FCGX_Finish_r would end the request in order). lighttpd then takes the app for crashed: it closes its client's
- * connection and leaves out the last chunk, so that the client knows the body to be cut (curl: error 18).
- *
- * That holds only once lighttpd has sent the header. If it finds the header, a short body and the end of the connection
- * in one read, it takes the body for whole and gives it a Content-Length: hence the wait. */
-static void break_off(FCGX_Request *fcgi)
-{
-    if (FCGX_FFlush(fcgi->out) == 0)
-        wait_until_read(fcgi->ipcFd);
-    FCGX_Free(fcgi, 1);
-}
-
-static void close_request(struct http *h)
-{
-    drain_body(h);
-    if (h->state == STATE_BROKEN)
-        break_off(h->fcgi);
-    else
-        FCGX_Finish_r(h->fcgi);
-    json_free(h->tree);
-    h->tree = NULL;
-    buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
-}
-
-static void serve_requests(struct server *s, void *thread)
-{
-    FCGX_Request fcgi;
-    struct http h = {.app = s->app, .fcgi = &fcgi};
-
-    buf_init(&h.path, PATH_MAX_BYTES);
-    buf_init(&h.headers, HEADERS_MAX);
-    buf_init(&h.body, s->app->max_body);
-    buf_init(&h.held, HTTP_HELD);
-    FCGX_InitRequest(&fcgi, 0, 0);
-    while (!atomic_load(&s->stopping)) {
-        if (FCGX_Accept_r(&fcgi) < 0) {
-            /* No descriptors or memory left for now, or stop_accepting() has ended it for good. */
-            nanosleep(&(struct timespec){.tv_nsec = ACCEPT_RETRY_NS}, NULL);
-            continue;
-        }
-        open_request(&h);
-        serve_request(&h, thread);
-        close_request(&h);
-    }
-    FCGX_Free(&fcgi, 1);
-    buf_clear(&h.path);
-    buf_clear(&h.headers);
-    buf_clear(&h.held);
-}
-
-/* Tells who started this program that it serves: a byte into the descriptor that SHARDGATE_READY_FD names. */
-static void announce_ready(void)
-{
-    const char *name = getenv("SHARDGATE_READY_FD");
-    int fd = name != NULL ? atoi(name) : -1;
-
-    if (fd <= STDERR_FILENO)
-        return;
-    if (write(fd, "\n", 1) != 1)
-        log_warning("nobody waits for this program to be ready: %s", strerror(errno));
-    close(fd);
-}
-
-static void *run_thread(void *arg)
-{
-    struct worker_thread *t = arg;
-    struct server *s = t->server;
-    void *thread = s->app->thread_open(s->app->arg, t->index);
-
-    if (thread == NULL) {
-        atomic_store(&s->broken, true);
-        kill(getpid(), SIGTERM); /* wakes main out of sigwait */
-        return NULL;
-    }
-    if (atomic_fetch_add(&s->opened, 1) + 1 == s->app->threads)
-        announce_ready();
-    serve_requests(s, thread);
-    s->app->thread_close(thread);
-    return NULL;
-}
-
-/* Ends accepting in this process. The socket lives on: another process may serve it already, so that shutdown() is out of
- * the question; a dead socket takes its number, and a connection that says nothing wakes a thread out of the accept() it is in. */
-static void stop_accepting(struct listening *l)
-{
-    int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    l->len = sizeof(l->address);
-    if (getsockname(0, (struct sockaddr *)&l->address, &l->len) != 0)
-        l->len = 0;
-    if (dead < 0 || dup2(dead, 0) < 0)
-        log_error("cannot stop accepting: %s", strerror(errno));
-    if (dead > 0)
-        close(dead);
-}
-
-static void wake_one(const struct listening *l)
-{
-    int fd = l->len > 0 ? socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-
-    if (fd < 0)
-        return;
-    (void)connect(fd, (const struct sockaddr *)&l->address, l->len); /* refused, or the backlog full: nobody sleeps */
-    close(fd);
-}
-
-/* Waits for the threads, up to HTTP_STOP_MS together. -1 when one still works then. */
-static int join_threads(const struct worker_thread *threads, unsigned count, const struct listening *l)
-{
-    struct timespec until;
-
-    for (unsigned i = 0, waited = 0; i < count; waited += WAKE_STEP_MS) {
-        wake_one(l); /* whichever of the threads it meets */
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += WAKE_STEP_MS * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        if (pthread_timedjoin_np(threads[i].id, NULL, &until) == 0)
-            i++;
-        else if (waited > HTTP_STOP_MS)
-            return -1;
-    }
-    return 0;
-}
-
-/* An orphan would go on serving its socket. Between the two getppid() the parent may have gone, and then no signal comes. */
-static int die_with_parent(void)
-{
-    pid_t parent = getppid();
-
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)
-        return -1;
-    return 0;
-}
-
-int http_serve(const struct http_app *app)
-{
-    struct server server = {.app = app};
-    struct listening listening = {0};
-    struct worker_thread *threads = calloc(app->threads, sizeof(*threads));
-    unsigned started = 0;
-    sigset_t stop;
-    int signal_number;
-    int rc = EXIT_FAILURE;
-
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stop, NULL);
-    if (threads == NULL || die_with_parent() != 0)
-        goto out;
-    if (FCGX_IsCGI()) {
-        log_error("descriptor 0 is no FastCGI socket: shardgate starts this program");
-        goto out;
-    }
-    if (FCGX_Init() != 0) {
-        log_error("cannot initialise libfcgi");
-        goto out;
-    }
-    signal(SIGPIPE, SIG_IGN); /* FCGX_Init has put its own handler there */
-
-    for (; started < app->threads; started++) {
-        threads[started].index = started;
-        threads[started].server = &server;
-        if (pthread_create(&threads[started].id, NULL, run_thread, &threads[started]) != 0) {
-            log_error("cannot start thread %u of %u", started + 1, app->threads);
-            atomic_store(&server.broken, true);
-            break;
-        }
-    }
-    if (!atomic_load(&server.broken))
-        sigwait(&stop, &signal_number);
-
-    /* In this order, so that a thread which accept() lets go sees why. Connections are served to their end. */
-    atomic_store(&server.stopping, true);
-    stop_accepting(&listening);
-    if (join_threads(threads, started, &listening) != 0) {
-        log_warning("requests are still running after %d ms: they are given up", HTTP_STOP_MS);
-        _exit(EXIT_FAILURE); /* not exit(): the threads still use what it would tear down */
-    }
-    rc = atomic_load(&server.broken) ? EXIT_FAILURE : EXIT_SUCCESS;
-out:
-    free(threads);
-    return rc;
 }
