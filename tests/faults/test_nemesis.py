@@ -4,7 +4,8 @@ while a nemesis kills, stops and continues every kind of process and cuts, delay
 connections at chosen bytes. Then all that is there is held against the books (books.py).
 
 SHARDGATE_KILLS=N and SHARDGATE_WRITES=N go on until there were as many kills and acknowledged writes (make soak-nemesis: 2,000 and
-250,000), but no longer than SHARDGATE_SECONDS; SHARDGATE_SEED=N makes other choices.
+250,000), but no longer than SHARDGATE_SECONDS; SHARDGATE_CLIENTS=N write at the same time; SHARDGATE_SEED=N makes other choices;
+SHARDGATE_JSON=PATH keeps the totals.
 """
 
 import collections
@@ -29,7 +30,9 @@ SLOW = bool(os.environ.get("SHARDGATE_SLOW"))  # programs with sanitizers
 KILLS = int(os.environ.get("SHARDGATE_KILLS", "40" if SLOW else "100"))
 WRITES = int(os.environ.get("SHARDGATE_WRITES", "3000" if SLOW else "10000"))
 SEED = int(os.environ.get("SHARDGATE_SEED", "1"))
-CLIENTS = 12
+CLIENTS = int(os.environ.get("SHARDGATE_CLIENTS", "12"))
+JSON = os.environ.get("SHARDGATE_JSON")
+PROGRESS_S = 30  # between two lines of progress
 LONGEST_S = int(os.environ.get("SHARDGATE_SECONDS", max(150, KILLS * 3 // 2)))  # then a slow machine has done enough
 ALL = range(len(SHARDS))
 LOG = {"db_name": "Work", "table": "Log"}              # no key: what is written twice is there twice
@@ -38,6 +41,7 @@ STREAMS = {"db_name": "Work", "table": "Streams"}      # rows that came as lines
 FIXED = {"db_name": "Work", "table": "Fixed"}          # never changed: every read of it is whole, or says that it is not
 FIXED_ROWS = range(1, 61)
 BIG = 100000  # of a row's pad, for streams of several batches
+MINE = 150    # writes of a client that are there, at most: the tables stay small, however long it takes
 
 
 class Client(threading.Thread):
@@ -174,7 +178,7 @@ class Client(threading.Thread):
     def stream(self):
         """Rows as lines, to some shards or to one in several batches."""
         op, b = self.books.new_op(), self.books
-        big = self.random.random() < 0.03
+        big = self.random.random() < 0.02
         shards = [0] * 25 if big else [self.random.randrange(len(SHARDS)) for _ in range(self.random.randrange(1, 40))]
         body = b"".join(json.dumps({"student_id": KEYS[shard], "op": op, "part": part, "pad": "x" * (BIG if big else 1)}).encode() + b"\n" for part, shard in enumerate(shards))
         call = self.call(f"/insert?db_name={STREAMS['db_name']}&table={STREAMS['table']}", body)
@@ -248,11 +252,11 @@ class Client(threading.Thread):
             self.books.note("SHORT", ("pages", found))
 
     def run(self):
-        kinds = ([self.insert] * 10 + [self.insert_pair] * 4 + [self.insert_wide] * 4 + [self.update] * 4 + [self.update_all] * 2 + [self.delete] * 4 + [self.stream] * 2
+        kinds = ([self.insert] * 16 + [self.insert_pair] * 5 + [self.insert_wide] * 3 + [self.update] * 6 + [self.update_all] * 2 + [self.delete] * 6 + [self.stream]
                  + [self.read_register, self.read_mine, self.read_fixed, self.read_partly, self.read_numbers, self.read_pages])
         try:
             while not self.stop_event.is_set():
-                self.random.choice(kinds)()
+                (self.delete if len(self.mine) > MINE else self.random.choice(kinds))()
         except Exception as e:
             self.failure = e
             raise
@@ -370,11 +374,10 @@ def look(stage, books):
         registers = {(r["client"], shard_of(r["student_id"])): r["n"] for r in stage.post("/select", REGISTERS)["rows"]}
         streams = [(r["op"], r["part"]) for r in stage.post("/select", {**STREAMS, "columns": ["op", "part"]})["rows"]]
         tables = set()
-        for name, shard in books.tables:
-            call = Call(stage.worker_ports[shard], "/describe", {"db_name": "Work", "table": name}, headers={"X-Master-Token": TOKEN})
-            assert call.status == 200 or call.json["code"] == "no_such_table", call
-            if call.status == 200:
-                tables.add((name, shard))
+        for shard in ALL:
+            call = Call(stage.worker_ports[shard], "/catalogue", {"db_name": "Work"}, headers={"X-Master-Token": TOKEN})
+            assert call.whole, call
+            tables |= {(name, shard) for name in call.json["tables"]}
         return sorted(rows), registers, sorted(streams), tables
     first = read()
     for _ in range(20):
@@ -386,7 +389,33 @@ def look(stage, books):
     raise AssertionError("writes go on landing")
 
 
+def totals(stage, books, nemesis, seconds):
+    strikes = sum((p.struck for p in (*stage.tds, *stage.http)), collections.Counter())
+    return {"seconds": round(seconds), "seed": SEED, "clients": CLIENTS, "kills": nemesis.kills, "deeds": dict(nemesis.done), "strikes": dict(strikes),
+            "acknowledged": books.acknowledged, "not_applied": books.refused, "resolved_by_key": books.resolved, "unresolved": books.unresolved,
+            "codes": dict(books.codes), "reads": books.reads, "failed_reads": books.failed_reads, "streams": len(books.streams), "tables": len(books.tables)}
+
+
+def show_totals(found):
+    for name, value in found.items():
+        print(f"# {name:<16} {value if not isinstance(value, dict) else ', '.join(f'{k} {n}' for k, n in sorted(value.items())) or '-'}", flush=True)
+
+
 class Answers(unittest.TestCase):
+    def disturb(self, nemesis, books):
+        """Until there were as many kills and writes as there have to be, or the time is up. Returns the seconds that it took."""
+        start = shown = time.monotonic()
+        while (nemesis.kills < KILLS or books.acknowledged < WRITES) and time.monotonic() < start + LONGEST_S:
+            if nemesis.kills * WRITES <= (books.acknowledged + WRITES // 20) * KILLS:  # as many as are due by now, and a few
+                nemesis.act()
+            else:
+                time.sleep(0.2)
+            if time.monotonic() > shown + PROGRESS_S:
+                shown += PROGRESS_S
+                wrong = {name: len(found) for name, found in books.found.items()}
+                print(f"# {shown - start:.0f} s: {nemesis.kills} kills, {books.acknowledged} acknowledged, {books.unresolved} unresolved, {books.reads} reads, wrong so far: {wrong or 0}", flush=True)
+        return time.monotonic() - start
+
     def test_every_answer_is_true(self):
         stage = Stage()
         self.addCleanup(stage.close)
@@ -395,12 +424,7 @@ class Answers(unittest.TestCase):
         clients = [*(Client(stage, books, n, stop) for n in range(CLIENTS)), Maker(stage, books, CLIENTS, stop)]
         for client in clients:
             client.start()
-        end = time.monotonic() + LONGEST_S
-        while (nemesis.kills < KILLS or books.acknowledged < WRITES) and time.monotonic() < end:
-            if nemesis.kills * WRITES <= (books.acknowledged + WRITES // 20) * KILLS:  # as many as are due by now, and a few
-                nemesis.act()
-            else:
-                time.sleep(0.2)
+        seconds = self.disturb(nemesis, books)
         stop.set()
         for client in clients:
             client.join(300)
@@ -408,11 +432,11 @@ class Answers(unittest.TestCase):
             self.assertIsNone(client.failure)
         stage.calm()
         wrong = verdict(books, *look(stage, books))
-        strikes = sum((p.struck for p in (*stage.tds, *stage.http)), collections.Counter())
-        print(f"# {nemesis.kills} kills, {dict(nemesis.done)}, strikes {dict(strikes)}")
-        print(f"# {books.acknowledged} acknowledged, {books.refused} not applied, {books.resolved} resolved by their key, {books.unresolved} not; codes {dict(books.codes)}")
-        print(f"# {books.reads} reads, {books.failed_reads} failed; {len(books.tables)} tables of a shard, {len(books.streams)} streams to one")
+        found = {**totals(stage, books, nemesis, seconds), "wrong": {name: len(what) for name, what in wrong.items()}}
+        show_totals(found)
         show(books, wrong)
+        if JSON:
+            pathlib.Path(JSON).write_text(json.dumps(found, indent=2) + "\n")
         self.assertFalse(wrong, f"SHARDGATE_SEED={SEED}")
         self.assertGreaterEqual(nemesis.kills, KILLS // 10)
         self.assertGreaterEqual(books.acknowledged, WRITES // 10)
