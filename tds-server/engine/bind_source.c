@@ -9,9 +9,25 @@
 
 /* ---- databases and tables ---- */
 
+/* The database of this name, when the statement has named it already. It is not looked up again: others may have changed its schema
+ * since, and one statement must not stand on two (its ranges point into the catalogue that the plan holds). */
+static struct attachment *find_used(const struct binder *b, struct tsql_text database)
+{
+    for (size_t i = 0; i < b->plan->database_count; i++) {
+        struct attachment *a = connection_find(b->session, b->plan->databases[i].id);
+        if (a && a->version == b->plan->databases[i].version && !a->database->temporary &&
+            (database.len > 0 ? collate_name_equal(a->database->name, strlen(a->database->name), database.data, database.len)
+                              : a->database == b->session->current))
+            return a;
+    }
+    return NULL;
+}
+
 int bind_use(struct binder *b, struct tsql_text database, struct attachment **out)
 {
     struct plan *p = b->plan;
+    if ((*out = find_used(b, database)) != NULL)
+        return 0;
     if (connection_use(b->session, database.data ? database.data : "", database.len, out) < 0)
         return -1;
     struct attachment *a = *out;

@@ -274,6 +274,36 @@ static void schemas_change_under_readers_and_writers(void **state)
         assert_int_equal(w->peers[i].errors, 0);
 }
 
+/* ---- a statement sees one schema from its first name to its last, whatever is made meanwhile ---- */
+
+static void *name_tables(void *arg)
+{
+    struct peer *p = arg;
+    char sql[256];
+    for (int i = 0; i < 15 * ROUNDS; i++) {
+        if (p->number < 2)
+            snprintf(sql, sizeof sql, i % 2 == 0 ? "CREATE TABLE o.dbo.u%d (a INT)" : "DROP TABLE o.dbo.u%d", p->number);
+        else /* never the same text, so that no plan of before serves */
+            snprintf(sql, sizeof sql, "DELETE FROM o.dbo.t WHERE a = %d", 1000 * p->number + i);
+        int error = run(p, sql);
+        if (error != 0) {
+            fprintf(stderr, "%s: error %d\n", sql, error);
+            p->errors++;
+        }
+    }
+    return NULL;
+}
+
+static void a_statement_sees_one_schema(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(run(&w->peers[0], "CREATE DATABASE o"), 0);
+    assert_int_equal(run(&w->peers[0], "CREATE TABLE o.dbo.t (a INT)"), 0);
+    in_parallel(w, name_tables);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(w->peers[i].errors, 0);
+}
+
 /* ---- cancelling ---- */
 
 static void *wait_for_lock(void *arg)
@@ -346,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deadlock_has_one_victim, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readers_never_wait_and_writers_time_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(schemas_change_under_readers_and_writers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_statement_sees_one_schema, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cancel_ends_waiting_and_counting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(everything_is_there_after_a_restart, set_up, tear_down),
     };
