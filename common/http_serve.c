@@ -45,18 +45,21 @@ struct listening {
 
 /* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
  * cost lighttpd the answer. The rest of a stream may not have come yet, and a client may wait for the answer before it sends more,
- * or not stop sending because of it: so the answer goes out first, and the rest is waited for a while only. */
-static void drain_body(struct http *h)
+ * or not stop sending because of it: so the answer goes out first, and the rest is waited for a while only. True when all of it was read. */
+static bool drain_body(struct http *h)
 {
     char scrap[16384];
+    int got;
     int64_t until = clock_now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
 
     if (h->body_read < http_body_length(h)) {
         (void)FCGX_FFlush(h->fcgi->out);
         http_limit_waits(h, HTTP_DRAIN_IDLE_MS);
     }
-    while (FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in) == (int)sizeof(scrap) && clock_now_us() < until)
-        continue;
+    do
+        got = FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in);
+    while (got == (int)sizeof(scrap) && clock_now_us() < until);
+    return got < (int)sizeof(scrap) && FCGX_GetError(h->fcgi->in) == 0;
 }
 
 /* Waits until lighttpd has read what was sent, and has had the time to pass it on. */
@@ -88,7 +91,11 @@ static void break_off(FCGX_Request *fcgi)
 
 static void close_request(struct http *h)
 {
-    drain_body(h);
+    bool drained = drain_body(h);
+
+    /* Nothing is left to read: the close needs no shutdown() before it, which libfcgi leaves out of a detached request's. */
+    if (drained)
+        FCGX_Detach(h->fcgi);
     if (h->state == STATE_BROKEN)
         break_off(h->fcgi);
     else
