@@ -1,5 +1,5 @@
 /* What http.c (an exchange: its request, its answer, its route) and http_serve.c (where exchanges come from) share.
- * For those two alone.
+ * For those two alone, and the fuzz target that feeds an exchange from memory.
  */
 #ifndef SHARDGATE_HTTP_PRIVATE_H
 #define SHARDGATE_HTTP_PRIVATE_H

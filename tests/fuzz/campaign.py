@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs libFuzzer targets one after the other, for RUNS executions or SECONDS each, and prints what each of them did.
 
-    campaign.py CORPUS TARGET…      the targets are programs fuzz_NAME; CORPUS has a folder NAME for each
+    campaign.py CORPUS TARGET…      the targets are programs fuzz_NAME; CORPUS has a folder NAME for each, and beside it
+                                    may stand NAME.dict, a dictionary
 
 What reaches new code is collected in finds/NAME, where the next campaign begins; a crash is written to finds/NAME-crash-…
 Exit status 1: there are crashes.
@@ -38,9 +39,10 @@ def run(program, corpus):
     name = os.path.basename(program).removeprefix("fuzz_")
     finds = os.path.join("finds", name)
     os.makedirs(finds, exist_ok=True)
+    words = os.path.join(os.path.dirname(os.path.abspath(corpus)), name + ".dict")
     command = [program, limit(), f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={MEMORY_MB}", "-print_final_stats=1",
-               f"-artifact_prefix=finds/{name}-", *os.environ.get("FUZZ_OPTIONS", "").split(),
-               finds, os.path.join(corpus, name)]
+               f"-artifact_prefix=finds/{name}-", *([f"-dict={words}"] if os.path.exists(words) else []),
+               *os.environ.get("FUZZ_OPTIONS", "").split(), finds, os.path.join(corpus, name)]
     log_path = os.path.join("finds", name + ".log")
     with open(log_path, "wb") as log_file:
         failed = subprocess.run(command, stdout=log_file, stderr=log_file, check=False).returncode != 0

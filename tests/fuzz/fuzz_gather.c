@@ -1,6 +1,7 @@
 /* Rows of workers, any bytes at all: what gather and reduce make of them is strict JSON where their lines are, or an error.
- * The first byte picks the query and the form of the answer (from '0' on the array, from 'a' on lines), the rest is the array of rows or the lines that each of two
- * shards answers; lines arrive in pieces of several lengths. */
+ * The first byte picks the query, the table and the form of the answer: '0' to '6' the array of rows, 'a' to 'g' lines, 'A' to
+ * 'G' lines of a table without a key. The rest is what each of two shards answers, or what stands before a byte 0xFF, which
+ * no JSON has, is the first one's and what stands behind it the second one's. Lines arrive in pieces of several lengths. */
 #include "fcgi-master/gather.h"
 #include "fcgi-master/plan.h"
 #include "fcgi-master/reduce.h"
@@ -11,6 +12,7 @@
 
 #define OUTPUT_MAX (1 << 24)
 #define MAX_ROWS 1000
+#define SHARDS 2
 #define FLAGS "\"nullable\":true,\"has_default\":false,\"binary\":false,\"ignores_case\":true"
 #define BODY(fields) "{\"db_name\":\"D\",\"table\":\"T\"," fields "}"
 
@@ -33,6 +35,9 @@ static const char *const bodies[] = {
     BODY("\"group_by\":[\"o\"],\"aggregates\":[{\"op\":\"count_distinct\",\"column\":\"s\"},{\"op\":\"avg\",\"column\":\"i\"}]"),
     BODY("\"condition\":\"i = i\""),
 };
+
+#define TABLES (sizeof descriptions / sizeof descriptions[0])
+#define QUERIES (sizeof bodies / sizeof bodies[0])
 
 /* Lines that arrive piece by piece. */
 struct source {
@@ -90,19 +95,26 @@ static void check_rows(const struct buf *rows)
     buf_clear(&whole);
 }
 
+struct answer {
+    struct buf text;
+    bool lines;
+};
+
 /* Opens streams for the answers that are accepted; how many. */
-static size_t open_streams(bool lines, const char *answer, size_t len, struct merge_part parts[2], struct source sources[2],
-                           struct rowstream streams[2])
+static size_t open_streams(const struct answer answers[SHARDS], struct merge_part parts[SHARDS], struct source sources[SHARDS],
+                           struct rowstream streams[SHARDS])
 {
     size_t count = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < SHARDS; i++) {
+        const char *text = buf_text(&answers[i].text);
+        size_t len = answers[i].text.len;
         parts[i] = (struct merge_part){.shard = i, .worker = "w", .database = "", .suffix = ""};
-        if (lines) {
-            sources[i] = (struct source){.text = answer, .len = len, .piece = 3 + 40 * i};
+        if (answers[i].lines) {
+            sources[i] = (struct source){.text = text, .len = len, .piece = 3 + 40 * i};
             rowstream_init_lines(&streams[count++], &parts[i], pull, &sources[i]);
             continue;
         }
-        parts[i].text = answer;
+        parts[i].text = text;
         parts[i].len = len;
         merge_accept(&parts[i], MERGE_SELECT);
         if (parts[i].err.code == ERR_NONE)
@@ -111,69 +123,95 @@ static size_t open_streams(bool lines, const char *answer, size_t len, struct me
     return count;
 }
 
-static void run(const char *description, const char *body_text, bool lines, const char *answer, size_t len)
+/* A question and how its answers become one. Nothing of it changes while rows are read, and it is made once. */
+struct question {
+    struct table *table;
+    struct json_object *body;
+    struct query query;
+    struct query_table columns;
+    struct plan plan;
+    bool made;
+};
+
+static struct question questions[TABLES][QUERIES];
+
+static const struct plan *find_plan(size_t table, size_t number)
 {
-    struct merge_part parts[2];
-    struct source sources[2];
-    struct rowstream streams[2] = {0};
-    struct json_object *body = NULL;
-    struct table *table = NULL;
-    struct query query = {0};
-    struct plan plan = {0};
+    static const struct cursor beginning = {.shard = 0};
+    struct question *q = &questions[table][number];
+    struct err e = ERR_INIT;
+    bool paged = false;
+    if (q->made)
+        return &q->plan;
+    CHECK(table_read(descriptions[table], strlen(descriptions[table]), &q->table, &e) == 0);
+    q->columns = plan_columns(q->table);
+    CHECK(json_read(bodies[number], strlen(bodies[number]), &q->body, &e) == 0 && query_read(q->body, &q->query, &e) == 0);
+    CHECK(query_resolve(&q->query, &q->columns, &e) == 0 && plan_page(&q->query, q->table, &paged, &e) == 0 &&
+          plan_make(&q->plan, &q->query, q->table, q->body, paged ? &beginning : NULL, &e) == 0);
+    q->made = true;
+    return &q->plan;
+}
+
+static void run(const struct plan *plan, const struct answer answers[SHARDS])
+{
+    static const struct cluster_limits limits = {.max_rows = MAX_ROWS, .max_groups = MAX_ROWS, .max_memory = (size_t)64 << 20};
+    struct merge_part parts[SHARDS];
+    struct source sources[SHARDS];
+    struct rowstream streams[SHARDS] = {0};
     struct err e = ERR_INIT;
     struct buf out;
-    struct cursor from;
     struct gather_end end = {0};
-    bool paged = false;
     struct rowsink sink = {.write = append, .arg = &out};
-    static const struct cluster_limits limits = {.max_rows = MAX_ROWS, .max_groups = MAX_ROWS, .max_memory = (size_t)64 << 20};
     buf_init(&out, OUTPUT_MAX);
-    cursor_init(&from);
     cursor_init(&end.last);
-    size_t count = open_streams(lines, answer, len, parts, sources, streams);
-    CHECK(table_read(description, strlen(description), &table, &e) == 0);
-    const struct query_table columns = plan_columns(table);
-    CHECK(json_read(body_text, strlen(body_text), &body, &e) == 0 && query_read(body, &query, &e) == 0);
-    CHECK(query_resolve(&query, &columns, &e) == 0 && plan_page(&query, table, &paged, &e) == 0 &&
-          plan_make(&plan, &query, table, body, paged ? &from : NULL, &e) == 0);
-    int rc = plan.kind == PLAN_MERGE    ? gather_merge(&plan, streams, count, &limits, &sink, &end, &e)
-             : plan.kind == PLAN_REDUCE ? reduce_rows(&plan, streams, count, &limits, &sink, &e)
-                                        : gather_join(streams, count, false, &sink);
-    if (rc == 0) {
+    size_t count = open_streams(answers, parts, sources, streams);
+    int rc = plan->kind == PLAN_MERGE    ? gather_merge(plan, streams, count, &limits, &sink, &end, &e)
+             : plan->kind == PLAN_REDUCE ? reduce_rows(plan, streams, count, &limits, &sink, &e)
+                                         : gather_join(streams, count, false, &sink);
+    if (rc != 0) {
+        CHECK(e.code != ERR_NONE || sink.gone || merge_failed(parts, SHARDS));
+    } else {
+        bool good = true;
         CHECK(e.code == ERR_NONE && !sink.gone);
-        if (!lines || are_objects(answer, len)) {
+        for (size_t i = 0; i < SHARDS && good; i++)
+            good = !answers[i].lines || are_objects(buf_text(&answers[i].text), answers[i].text.len);
+        if (good) {
             check_rows(&out);
             check_rows(&end.last.values);
         }
-    } else {
-        CHECK(e.code != ERR_NONE || sink.gone || merge_failed(parts, 2));
     }
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < SHARDS; i++)
         rowstream_clear(&streams[i]);
     buf_clear(&out);
     cursor_clear(&end.last);
-    cursor_clear(&from);
-    plan_clear(&plan);
-    query_clear(&query);
-    json_free(body);
-    table_release(table);
+}
+
+static void make_answer(const char *text, size_t len, bool lines, struct answer *out)
+{
+    buf_init(&out->text, OUTPUT_MAX);
+    out->lines = lines;
+    if (!lines)
+        buf_append_text(&out->text, "{\"status\":\"ok\",\"count\":0,\"shards\":[{\"shard\":0}],\"rows\":");
+    buf_append(&out->text, text, len);
+    if (!lines)
+        buf_append_char(&out->text, '}');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct buf answer;
+    struct answer answers[SHARDS];
     if (size == 0)
         return 0;
-    bool lines = data[0] >= 'a';
-    const char *query = bodies[(uint8_t)(data[0] - (lines ? 'a' : '0')) % (sizeof bodies / sizeof bodies[0])];
-    buf_init(&answer, OUTPUT_MAX);
-    if (!lines)
-        buf_append_text(&answer, "{\"status\":\"ok\",\"count\":0,\"shards\":[{\"shard\":0}],\"rows\":");
-    buf_append(&answer, data + 1, size - 1);
-    if (!lines)
-        buf_append_char(&answer, '}');
-    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0] && buf_status(&answer) == 0; i++)
-        run(descriptions[i], query, lines, buf_text(&answer), answer.len);
-    buf_clear(&answer);
+    bool lines = data[0] >= 'A';
+    size_t query = (size_t)(data[0] & 0x0F) - lines; /* behind '0', 'A' or 'a' */
+    const char *first = (const char *)data + 1, *end = (const char *)data + size;
+    const char *split = size > 1 ? memchr(first, 0xFF, size - 1) : NULL;
+    const char *second = split != NULL ? split + 1 : first;
+    make_answer(first, (size_t)((split != NULL ? split : end) - first), lines, &answers[0]);
+    make_answer(second, (size_t)(end - second), lines, &answers[1]);
+    if (buf_status(&answers[0].text) == 0 && buf_status(&answers[1].text) == 0)
+        run(find_plan(lines && data[0] < 'a', query % QUERIES), answers);
+    buf_clear(&answers[0].text);
+    buf_clear(&answers[1].text);
     return 0;
 }
