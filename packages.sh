@@ -4,7 +4,7 @@
 PACKAGES_RUN=(lighttpd curl ca-certificates tdsodbc)
 PACKAGES_BUILD=(
   build-essential autoconf automake autoconf-archive pkg-config
-  libfcgi-dev libjson-c-dev libcurl4-openssl-dev unixodbc-dev libsqlite3-dev libssl-dev libutf8proc-dev libgmp-dev libcmocka-dev
+  libfcgi-dev libjson-c-dev libcurl4-openssl-dev unixodbc-dev libsqlite3-dev libssl-dev nettle-dev libutf8proc-dev libgmp-dev libcmocka-dev
   "${PACKAGES_RUN[@]}"
 )
 PACKAGES_CHECK=(

@@ -1,13 +1,11 @@
 #include "fcgi-master/cursor.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include "common/digest.h"
+
 #include <string.h>
 
 #define VERSION 1
 #define KEY_PURPOSE "shardgate cursor 1"
-#define SEAL 32 /* bytes of an HMAC-SHA-256 */
 #define MAX_QUERY ((size_t)64 << 20) /* bytes of what a digest is taken of */
 
 /* Where the parts of a token stand. */
@@ -35,9 +33,10 @@ static int no_memory(struct err *e)
 /* The first CURSOR_DIGEST bytes of the SHA-256. */
 static int take_digest(const struct buf *text, unsigned char out[CURSOR_DIGEST], struct err *e)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    if (buf_status(text) != 0 || EVP_Digest(text->data, text->len, digest, NULL, EVP_sha256(), NULL) != 1)
+    unsigned char digest[DIGEST_BYTES];
+    if (buf_status(text) != 0)
         return no_memory(e);
+    digest_take(text->data, text->len, digest);
     memcpy(out, digest, CURSOR_DIGEST);
     return 0;
 }
@@ -84,13 +83,12 @@ int cursor_seal_make(struct cursor_seal *seal, const char *token, const struct j
 }
 
 /* The workers' token itself seals nothing: what it is used for elsewhere and here have nothing in common. */
-static int seal_bytes(const char *token, const char *data, size_t len, unsigned char out[SEAL], struct err *e)
+static void seal_bytes(const char *token, const char *data, size_t len, unsigned char out[DIGEST_BYTES])
 {
-    unsigned char key[SEAL];
-    bool made = HMAC(EVP_sha256(), token, (int)strlen(token), (const unsigned char *)KEY_PURPOSE, strlen(KEY_PURPOSE), key, NULL) != NULL &&
-                HMAC(EVP_sha256(), key, sizeof key, (const unsigned char *)data, len, out, NULL) != NULL;
-    OPENSSL_cleanse(key, sizeof key);
-    return made ? 0 : no_memory(e);
+    unsigned char key[DIGEST_BYTES];
+    digest_seal(token, strlen(token), KEY_PURPOSE, strlen(KEY_PURPOSE), key);
+    digest_seal(key, sizeof key, data, len, out);
+    explicit_bzero(key, sizeof key);
 }
 
 /* base64url, RFC 4648 5, without padding */
@@ -130,7 +128,7 @@ static bool decode(const char *text, size_t len, struct buf *out)
 
 int cursor_write(const struct cursor_seal *seal, const struct cursor *c, struct buf *out, struct err *e)
 {
-    unsigned char mac[SEAL];
+    unsigned char mac[DIGEST_BYTES];
     struct buf bytes;
     int rc = -1;
     buf_init(&bytes, CURSOR_MAX_TOKEN / 4 * 3);
@@ -151,8 +149,7 @@ int cursor_write(const struct cursor_seal *seal, const struct cursor *c, struct 
                 bytes.max - AT_VALUES - sizeof mac);
         goto out;
     }
-    if (seal_bytes(seal->token, bytes.data, bytes.len, mac, e) != 0)
-        goto out;
+    seal_bytes(seal->token, bytes.data, bytes.len, mac);
     buf_append(&bytes, mac, sizeof mac);
     encode((const unsigned char *)bytes.data, bytes.len, out);
     rc = buf_status(out) == 0 && buf_status(&bytes) == 0 ? 0 : no_memory(e);
@@ -172,7 +169,7 @@ static size_t read_number(const char *p, size_t bytes)
 
 int cursor_read(const struct cursor_seal *seal, const char *token, size_t len, struct cursor *out, struct err *e)
 {
-    unsigned char mac[SEAL];
+    unsigned char mac[DIGEST_BYTES];
     struct buf bytes;
     int rc = -1;
     buf_init(&bytes, CURSOR_MAX_TOKEN / 4 * 3);
@@ -182,13 +179,12 @@ int cursor_read(const struct cursor_seal *seal, const char *token, size_t len, s
     }
     const char *data = bytes.data;
     size_t sealed = bytes.len - sizeof mac;
-    if (seal_bytes(seal->token, data, sealed, mac, e) != 0)
-        goto out;
-    if (CRYPTO_memcmp(mac, data + sealed, sizeof mac) != 0)
+    seal_bytes(seal->token, data, sealed, mac);
+    if (!digest_same(mac, data + sealed, sizeof mac))
         err_set(e, ERR_BAD_FIELD, "after: not a cursor that a master of this cluster made");
-    else if (CRYPTO_memcmp(data + AT_QUERY, seal->query, sizeof seal->query) != 0)
+    else if (!digest_same(data + AT_QUERY, seal->query, sizeof seal->query))
         err_set(e, ERR_BAD_FIELD, "after: the cursor is another query's; only limit may differ from page to page");
-    else if (CRYPTO_memcmp(data + AT_PLACE, seal->place, sizeof seal->place) != 0)
+    else if (!digest_same(data + AT_PLACE, seal->place, sizeof seal->place))
         err_set(e, ERR_BAD_FIELD, "after: the table or the shards have changed since the cursor was made; begin again without it");
     else
         rc = 0;

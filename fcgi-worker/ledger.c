@@ -1,9 +1,9 @@
 #include "fcgi-worker/ledger.h"
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/log.h"
 
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 
 #define DUPLICATE_KEY 2627
 
+_Static_assert(STATEMENT_HASH_BYTES == DIGEST_BYTES, "the ledger keeps whole digests");
 _Static_assert(STATEMENT_PURGE_ROWS > LEDGER_PURGE_EVERY, "the purge keeps up with the writes");
 
 struct ledger {
@@ -54,7 +55,6 @@ void ledger_free(struct ledger *l)
 static int hash_request(struct ledger_entry *entry)
 {
     struct request *r = entry->r;
-    unsigned char hash[EVP_MAX_MD_SIZE];
     struct buf text;
     int rc = 0;
 
@@ -63,10 +63,10 @@ static int hash_request(struct ledger_entry *entry)
     buf_append_char(&text, '\n');
     json_write_canonical(&text, r->body);
     buf_append(&text, r->lines, r->lines_len);
-    if (buf_status(&text) < 0 || EVP_Digest(text.data, text.len, hash, NULL, EVP_sha256(), NULL) != 1)
+    if (buf_status(&text) < 0)
         rc = err_set(&r->error, ERR_INTERNAL, "memory ran out");
     else
-        memcpy(entry->hash, hash, sizeof(entry->hash));
+        digest_take(text.data, text.len, entry->hash);
     buf_clear(&text);
     return rc;
 }

@@ -21,8 +21,9 @@ HOMES = {  # foreign header: where it may be included
     "sqlext.h": ("fcgi-worker/db.c", "fcgi-worker/result.c"),
     "sqlite3.h": ("tds-server/engine/cell.h",),
     "utf8proc.h": ("common/collate.c", "tds-server/values/unicode.c"),
+    "nettle/": ("common/digest.c",),
     "gmp.h": ("tds-server/values/decimal.c",),
-    "openssl/": ("fcgi-master/cursor.c", "fcgi-worker/ledger.c", "tds-server/wire/tls.c", "tds-server/wire/tls_certificate.c"),
+    "openssl/": ("tds-server/wire/tls.c", "tds-server/wire/tls_certificate.c"),
 }
 TDS_SERVER = {  # folder: what it may include of tds-server's other folders
     "": ("wire/", "engine/engine.h"),
