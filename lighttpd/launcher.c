@@ -250,7 +250,8 @@ static int start_tds_servers(struct launcher *l)
 static int start_app(struct launcher *l, enum stage stage, const char *what, const char *log_name, char *app, const char *program,
                      const char *option, const char *value)
 {
-    static const char *const environment[] = {"TZ=UTC", "LIBFCGI_OS_CLOSE_POLL_TIMEOUT=0", NULL};
+    /* GnuTLS, which FreeTDS and libcurl bring along, waits with its tables until FreeTDS asks for TLS. */
+    static const char *const environment[] = {"TZ=UTC", "LIBFCGI_OS_CLOSE_POLL_TIMEOUT=0", "GNUTLS_NO_IMPLICIT_INIT=1", NULL};
     char *path = text("%s/%s", l->programs, program);
     char *log = text("%s/log/%s.log", l->folder.data, log_name);
     char *socket = text("%s/%s.sock", l->folder.run, app);
