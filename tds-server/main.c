@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define EXIT_USAGE  64 /* as in sysexits.h */
@@ -195,8 +196,33 @@ static int read_password(const char *path, char password[LOGIN_TEXT_BYTES + 1])
     return 0;
 }
 
-/* Opens the certificate and key that are named, or those in the data folder, which are made when there are none.
- * 0, or -1 with a message in `error`. */
+/* Makes the certificate in a process of its own, so that this one is not left with OpenSSL's tables for it; no other thread
+ * runs yet. 0, or -1 with a message in `error`. */
+static int make_certificate(const char *folder, struct buf *error)
+{
+    int status = 0;
+    pid_t maker = fork();
+    if (maker == 0) {
+        if (tls_certificate_make(folder, error) != 0) {
+            log_error("%s", buf_text(error));
+            _exit(EXIT_FAILURE);
+        }
+        _exit(EXIT_SUCCESS);
+    }
+    while (maker > 0 && waitpid(maker, &status, 0) < 0 && errno == EINTR) {
+        continue;
+    }
+    if (maker < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS) {
+        buf_printf(error, "%s: there is no certificate in it, and none could be made%s%s", folder, maker < 0 ? ": " : "",
+                   maker < 0 ? strerror(errno) : "");
+        return -1;
+    }
+    return 0;
+}
+
+/* The certificate and key that are named, or those in the data folder, which are made when there are none. They are read now
+ * when they are named or everybody has to use them, else when the first client asks for encryption. 0, or -1 with a
+ * message in `error`. */
 static int open_tls(const struct options *o, struct tls_context **out, struct buf *error)
 {
     char folder[PATH_MAX];
@@ -204,18 +230,22 @@ static int open_tls(const struct options *o, struct tls_context **out, struct bu
     char private_key[PATH_MAX + 16];
     if (o->certificate != NULL) {
         warn_of_others(o->private_key);
-        return tls_context_open(o->certificate, o->private_key, out, error);
-    }
-    if (snprintf(folder, sizeof folder, "%s/tls", o->data) >= (int)sizeof folder) {
+    } else if (snprintf(folder, sizeof folder, "%s/tls", o->data) >= (int)sizeof folder) {
         buf_printf(error, "%s: the path is too long", o->data);
         return -1;
+    } else {
+        snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
+        snprintf(private_key, sizeof private_key, "%s/key.pem", folder);
+        if (access(certificate, F_OK) != 0 && make_certificate(folder, error) != 0) {
+            return -1;
+        }
     }
-    snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
-    snprintf(private_key, sizeof private_key, "%s/key.pem", folder);
-    if (tls_certificate_make(folder, error) != 0) {
+    *out = tls_context_new(o->certificate != NULL ? o->certificate : certificate, o->certificate != NULL ? o->private_key : private_key);
+    if (*out == NULL) {
+        buf_append_text(error, "out of memory");
         return -1;
     }
-    return tls_context_open(certificate, private_key, out, error);
+    return o->certificate != NULL || o->encrypt == ENCRYPT_REQUIRE ? tls_context_load(*out, error) : 0;
 }
 
 /* Says where the server listens: to the log, and on standard output for who started it. */

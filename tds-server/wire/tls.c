@@ -7,11 +7,15 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct tls_context {
-    SSL_CTX *ssl;
+    char *certificate;
+    char *private_key;
+    pthread_mutex_t lock;
+    SSL_CTX *ssl; /* NULL until both files were read */
     BIO_METHOD *method;
 };
 
@@ -167,6 +171,9 @@ static int tls_peek(struct transport *transport)
 
 int tls_accept(struct tls_context *c, struct transport *under, struct tls **out, struct buf *error)
 {
+    if (tls_context_load(c, error) != 0) {
+        return -1;
+    }
     struct tls *t = calloc(1, sizeof *t);
     BIO *bio = NULL;
     ERR_clear_error();
@@ -243,63 +250,91 @@ static int no_passphrase(char *out, int size, int writing, void *arg)
     return -1;
 }
 
-/* Makes c->ssl, with no certificate yet. */
-static int make_ssl_context(struct tls_context *c)
+/* With no certificate yet. The caller's; NULL on failure. */
+static SSL_CTX *make_ssl_context(void)
 {
-    c->ssl = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
     /* Later versions send records (tickets) when the handshake is done already, where clients do
      * not expect them; without resumption the server's is the handshake's last word, and no record
      * can stand on both sides of its end. */
-    if (c->ssl == NULL || SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_max_proto_version(c->ssl, TLS1_2_VERSION) != 1) {
-        return -1;
+    if (ssl == NULL || SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_max_proto_version(ssl, TLS1_2_VERSION) != 1) {
+        SSL_CTX_free(ssl);
+        return NULL;
     }
-    SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
-                                    SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(c->ssl,
-                     SSL_MODE_RELEASE_BUFFERS); /* idle connections keep no room for records */
-    SSL_CTX_set_default_passwd_cb(c->ssl, no_passphrase);
-    return 0;
+    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS); /* idle connections keep no room for records */
+    SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
+    return ssl;
 }
 
-static int make_method(struct tls_context *c)
+/* The caller's; NULL on failure. */
+static BIO_METHOD *make_method(void)
 {
-    c->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "transport");
-    return c->method != NULL && BIO_meth_set_read(c->method, bio_read) == 1 &&
-                   BIO_meth_set_write(c->method, bio_write) == 1 &&
-                   BIO_meth_set_ctrl(c->method, bio_ctrl) == 1
-               ? 0
-               : -1;
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "transport");
+    if (method == NULL || BIO_meth_set_read(method, bio_read) != 1 || BIO_meth_set_write(method, bio_write) != 1 ||
+        BIO_meth_set_ctrl(method, bio_ctrl) != 1) {
+        BIO_meth_free(method);
+        return NULL;
+    }
+    return method;
 }
 
-int tls_context_open(const char *certificate, const char *private_key, struct tls_context **out,
-                     struct buf *error)
+struct tls_context *tls_context_new(const char *certificate, const char *private_key)
 {
     struct tls_context *c = calloc(1, sizeof *c);
-    ERR_clear_error();
-    if (c == NULL || make_ssl_context(c) != 0 || make_method(c) != 0) {
+    if (c == NULL) {
+        return NULL;
+    }
+    pthread_mutex_init(&c->lock, NULL);
+    c->certificate = strdup(certificate);
+    c->private_key = strdup(private_key);
+    if (c->certificate == NULL || c->private_key == NULL) {
+        tls_context_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* The lock is held, and nothing was read. */
+static int read_files(struct tls_context *c, struct buf *error)
+{
+    SSL_CTX *ssl = make_ssl_context();
+    BIO_METHOD *method = make_method();
+    if (ssl == NULL || method == NULL) {
         buf_append_text(error, "TLS cannot be used: ");
         append_reason(error, "out of memory");
         goto failed;
     }
-    if (SSL_CTX_use_certificate_chain_file(c->ssl, certificate) != 1) {
-        buf_printf(error, "%s: no certificate could be read from it: ", certificate);
+    if (SSL_CTX_use_certificate_chain_file(ssl, c->certificate) != 1) {
+        buf_printf(error, "%s: no certificate could be read from it: ", c->certificate);
         append_reason(error, "it has none");
         goto failed;
     }
-    if (SSL_CTX_use_PrivateKey_file(c->ssl, private_key, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(c->ssl) != 1) {
-        buf_printf(error, "%s: no key for %s could be read from it: ", private_key, certificate);
+    if (SSL_CTX_use_PrivateKey_file(ssl, c->private_key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ssl) != 1) {
+        buf_printf(error, "%s: no key for %s could be read from it: ", c->private_key, c->certificate);
         append_reason(error, "it has none");
         goto failed;
     }
-    *out = c;
+    c->ssl = ssl;
+    c->method = method;
     return 0;
 
 failed:
-    tls_context_free(c);
+    SSL_CTX_free(ssl);
+    BIO_meth_free(method);
     return -1;
+}
+
+int tls_context_load(struct tls_context *c, struct buf *error)
+{
+    ERR_clear_error();
+    pthread_mutex_lock(&c->lock);
+    int result = c->ssl != NULL ? 0 : read_files(c, error);
+    pthread_mutex_unlock(&c->lock);
+    return result;
 }
 
 void tls_context_free(struct tls_context *c)
@@ -309,5 +344,8 @@ void tls_context_free(struct tls_context *c)
     }
     SSL_CTX_free(c->ssl);
     BIO_meth_free(c->method);
+    free(c->certificate);
+    free(c->private_key);
+    pthread_mutex_destroy(&c->lock);
     free(c);
 }

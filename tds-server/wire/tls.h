@@ -18,16 +18,18 @@
 /* The server's certificate and key; all connections share it. */
 struct tls_context;
 
-/* Reads both PEM files; behind the certificate may stand those of its authorities. 0, or -1 with a
- * message in `error`. */
-int tls_context_open(const char *certificate, const char *private_key, struct tls_context **out,
-                     struct buf *error) __attribute__((warn_unused_result));
+/* Of two PEM files, whose names are copied; behind the certificate may stand those of its authorities. Reads nothing yet:
+ * most clients of a server on the same machine want no encryption, and OpenSSL costs it three MiB. NULL when there is no
+ * memory. */
+struct tls_context *tls_context_new(const char *certificate, const char *private_key) __attribute__((warn_unused_result));
+/* Reads the files, unless they were read before; by any thread. 0, or -1 with a message in `error`. */
+int tls_context_load(struct tls_context *c, struct buf *error) __attribute__((warn_unused_result));
 /* After the last connection's end. NULL is accepted. */
 void tls_context_free(struct tls_context *c);
 
 struct tls;
 
-/* Shakes hands as the server, over `under`, by its deadline. It stays the caller's, and outlives
+/* Loads the context if need be, and shakes hands as the server, over `under`, by its deadline. It stays the caller's, and outlives
  * `out`. 0, or -1 with a message in `error`. */
 int tls_accept(struct tls_context *c, struct transport *under, struct tls **out, struct buf *error)
     __attribute__((warn_unused_result));

@@ -65,7 +65,8 @@ static struct tls_context *make_tls(struct buf *error)
     for (size_t i = 0; i < 2; i++) {
         snprintf(paths[i], sizeof paths[i], "%s%s", folder, names[i]);
     }
-    CHECK(tls_context_open(paths[0], paths[1], &tls, error) == 0);
+    tls = tls_context_new(paths[0], paths[1]);
+    CHECK(tls != NULL && tls_context_load(tls, error) == 0);
     unlink(paths[0]);
     unlink(paths[1]);
     rmdir(folder);

@@ -527,6 +527,21 @@ class Certificates(unittest.TestCase):
         self.assertNotEqual(key.read_bytes(), before[1])
         self.assertEqual(tsql(freetds(self.folder, third.port, "require", certificate), "SELECT 1"), "1")
 
+    def test_its_own_is_read_when_the_first_client_encrypts(self):
+        data = self.folder / "data"
+        Server(data=data).stop()
+        certificate = data / "tls" / "cert.pem"
+        good = certificate.read_bytes()
+        certificate.write_text("no PEM\n")
+        status, said = self.refused("--encrypt", "require")
+        self.assertEqual(status, 78, said)
+        self.assertIn("cert.pem", said)
+        server = self.serve(data=data)
+        self.assertEqual(tsql(freetds(self.folder, server.port, "off"), "SELECT 1"), "1")
+        self.assertIn("connection failed", tsql(freetds(self.folder, server.port, "require"), "SELECT 1"))
+        certificate.write_bytes(good)
+        self.assertEqual(tsql(freetds(self.folder, server.port, "require", certificate), "SELECT 1"), "1")
+
     def test_none_is_made_for_a_server_without_encryption(self):
         server = self.serve("--encrypt", "off")
         self.assertFalse((server.data / "tls").exists())
