@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define DUPLICATE_KEY 2627
+#define LOOKS 2 /* for a note: the second one, where it was written between the first and the fence */
 
 _Static_assert(STATEMENT_HASH_BYTES == DIGEST_BYTES, "the ledger keeps whole digests");
 _Static_assert(STATEMENT_PURGE_ROWS > LEDGER_PURGE_EVERY, "the purge keeps up with the writes");
@@ -219,8 +220,9 @@ void ledger_close(struct ledger_entry *entry)
 /* What the ledger says of a key. */
 struct record {
     bool found, same_request, done;
-    int64_t rows;  /* of one that is done */
-    int64_t fence; /* of one that is not */
+    int64_t rows;   /* of one that is done */
+    int64_t fence;  /* of one that is not */
+    int64_t age_us; /* since it was made or raised, by the database's clock */
 };
 
 static int find(const struct ledger_entry *entry, struct record *out, struct err *e)
@@ -241,7 +243,8 @@ static int find(const struct ledger_entry *entry, struct record *out, struct err
         int done = db_get_bytes(r->db, 0, &hash, e);
         if (done >= 0)
             done = db_get_integer(r->db, 1, &out->rows, e);
-        rc = done < 0 || db_get_integer(r->db, 2, &out->fence, e) < 0 ? -1 : 0;
+        rc = done < 0 || db_get_integer(r->db, 2, &out->fence, e) < 0 || db_get_integer(r->db, 3, &out->age_us, e) < 0 ? -1 : 0;
+        out->age_us *= 1000;
         out->found = true;
         out->done = done > 0;
         out->same_request = hash.len == sizeof(entry->hash) && memcmp(hash.data, entry->hash, hash.len) == 0;
@@ -297,8 +300,7 @@ static enum ledger_verdict settle_unknown(struct ledger_entry *entry, int64_t *r
     struct err e = ERR_INIT;
     struct record record;
 
-    /* The second look is for a write that was noted between the first and the fence. */
-    for (int look = 0; look < 2; look++) {
+    for (int look = 0; look < LOOKS; look++) {
         if (find(entry, &record, &e) < 0)
             break;
         if (record.found && record.done)
@@ -326,37 +328,77 @@ static enum ledger_verdict doubt(struct request *r, const struct err *e)
     return LEDGER_FAILED;
 }
 
-enum ledger_verdict ledger_settle(struct ledger_entry *entry, int64_t *rows)
+/* The table is gone: somebody has dropped it. */
+static enum ledger_verdict settle_dropped(struct ledger_entry *entry)
+{
+    struct request *r = entry->r;
+    struct err first = r->error;
+
+    forget(r->worker->ledger, buf_text(&r->database));
+    if (need_table(r) < 0)
+        return LEDGER_FAILED;
+    r->error = first;
+    return LEDGER_AGAIN;
+}
+
+/* The write failed on a fence that is not its own. One that stood there when the request came belongs to an attempt before it, and
+ * makes way. One that came later belongs to an attempt behind it, whose client may have been told already that nothing came of
+ * the key: it stays. It is raised, so that it is not older than this request for ever where the database's clock went back. */
+static enum ledger_verdict settle_fenced(struct ledger_entry *entry, const struct record *record)
+{
+    struct request *r = entry->r;
+    bool older = record->age_us > clock_now_us() - http_started_us(r->h);
+    struct err e = ERR_INIT;
+
+    (void)err_set(&e, ERR_KEY_IN_PROGRESS, "Idempotency-Key: other requests with this key are at work");
+    (void)doubt(r, &e); /* unless there is time to try again */
+    if (!older) {
+        (void)fence(entry, record, &e);
+        return LEDGER_FAILED;
+    }
+    entry->note.fence = record->fence;
+    return LEDGER_AGAIN;
+}
+
+/* The database has refused it. That is certain of this attempt alone: what it was refused for may be gone when an earlier one, whose
+ * answer was lost, arrives. So none is left on its way before it is said that the write was not applied. */
+static enum ledger_verdict settle_refused(struct ledger_entry *entry, int64_t *rows)
 {
     struct request *r = entry->r;
     struct err e = ERR_INIT;
     struct record record;
 
+    for (int look = 0; look < LOOKS; look++) {
+        if (find(entry, &record, &e) < 0) /* what was refused may be the note: then an earlier request was done */
+            return e.code == ERR_NO_SUCH_TABLE ? settle_dropped(entry) : doubt(r, &e);
+        if (record.found && record.done)
+            return judge(entry, &record, rows);
+        if (record.found && record.fence != entry->note.fence && r->error.sql_error == DUPLICATE_KEY)
+            return settle_fenced(entry, &record);
+        if (err_status(r->error.code) >= 429) /* request.c says that it is uncertain: the shard has trouble enough */
+            return LEDGER_FAILED;
+        int fenced = fence(entry, &record, &e);
+        if (fenced == 0)
+            return LEDGER_FAILED;
+        if (fenced < 0)
+            return doubt(r, &e);
+        e = ERR_INIT;
+    }
+    (void)err_set(&e, ERR_KEY_IN_PROGRESS, "Idempotency-Key: other requests with this key are at work");
+    return doubt(r, &e);
+}
+
+enum ledger_verdict ledger_settle(struct ledger_entry *entry, int64_t *rows)
+{
+    const struct err *e = &entry->r->error;
+
     if (entry->key == NULL)
         return LEDGER_FAILED;
-    if (r->error.outcome == OUTCOME_UNKNOWN)
+    if (e->outcome == OUTCOME_UNKNOWN)
         return settle_unknown(entry, rows);
-    if (r->error.sql_error == 0) /* the database has not seen it */
+    if (e->sql_error == 0) /* the database has not seen it */
         return LEDGER_FAILED;
-    if (find(entry, &record, &e) < 0) {
-        if (e.code != ERR_NO_SUCH_TABLE) /* what was refused may be the note: then an earlier request was done */
-            return doubt(r, &e);
-        struct err first = r->error;
-        forget(r->worker->ledger, buf_text(&r->database)); /* somebody has dropped it */
-        if (need_table(r) < 0)
-            return LEDGER_FAILED;
-        r->error = first;
-        return LEDGER_AGAIN;
-    }
-    if (record.found && record.done)
-        return judge(entry, &record, rows);
-    if (record.found && record.fence != entry->note.fence && r->error.sql_error == DUPLICATE_KEY) {
-        entry->note.fence = record.fence; /* of an attempt before this request's */
-        (void)err_set(&e, ERR_KEY_IN_PROGRESS, "Idempotency-Key: other requests with this key are at work");
-        (void)doubt(r, &e); /* unless there is time to try again */
-        return LEDGER_AGAIN;
-    }
-    return LEDGER_FAILED;
+    return settle_refused(entry, rows);
 }
 
 void ledger_tidy(struct request *r)

@@ -173,7 +173,7 @@ void statement_ledger_index(struct statement *s, const char *database);
 void statement_ledger_write(struct statement *s, const struct statement *write, const char *database, const struct statement_note *n);
 /* The end of a transaction that has changed `rows` rows: notes its key and commits. */
 void statement_ledger_commit(struct statement *s, const char *database, const struct statement_note *n, int64_t rows);
-void statement_ledger_find(struct statement *s, const char *database, const char *key); /* request_hash, rows_affected, fence */
+void statement_ledger_find(struct statement *s, const char *database, const char *key); /* request_hash, rows_affected, fence, its age in ms */
 /* Makes a fence's number larger; changes no row where there is none. */
 void statement_ledger_raise(struct statement *s, const char *database, const char *key);
 /* Makes the first fence; 2627 when the key is there. */

@@ -117,7 +117,7 @@ void statement_ledger_commit(struct statement *s, const char *database, const st
 
 void statement_ledger_find(struct statement *s, const char *database, const char *key)
 {
-    buf_append_text(&s->sql, "SELECT [request_hash], [rows_affected], [fence] FROM ");
+    buf_append_text(&s->sql, "SELECT [request_hash], [rows_affected], [fence], DATEDIFF_BIG(millisecond, [made], SYSUTCDATETIME()) FROM ");
     append_ledger(s, database);
     buf_append_text(&s->sql, " WHERE [request_key] = ");
     add_key(s, key);

@@ -1,5 +1,5 @@
 """A TCP proxy that does harm where it is told to: after so many bytes in one direction, or of the answer to given bytes, it delays,
-cuts, resets or swallows a connection. Knows nothing about what the bytes mean."""
+cuts, resets, swallows or holds a connection. Knows nothing about what the bytes mean."""
 
 import collections
 import contextlib
@@ -14,6 +14,7 @@ REQUEST, ANSWER = "request", "answer"  # the two directions
 # kind: what happens once `after` bytes have passed
 DELAY, CUT, RESET, SWALLOW = "delay", "cut", "reset", "swallow"
 KINDS = (DELAY, CUT, RESET, SWALLOW)
+HOLD = "hold"  # until release(), also when the sender is gone by then
 
 # `when`: it strikes only on a connection whose client sends these bytes, from there on; None: on any
 NOTICED_S = 1.5  # after one side of a swallowed connection is gone the other learns of it: until then it keeps its locks
@@ -30,7 +31,7 @@ class Proxy:
     def __init__(self, port, target):
         """Listens on `port` of loopback (0 picks one) and passes on to the port `target`."""
         self.target, self.lock, self.armed, self.struck = target, threading.Lock(), [], collections.Counter()
-        self.open = set()
+        self.open, self.released = set(), threading.Event()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -53,7 +54,13 @@ class Proxy:
         for c in swallowed:
             c.end()
 
+    def release(self):
+        """Lets all go on that is held."""
+        self.released.set()
+        self.released = threading.Event()
+
     def close(self):
+        self.release()
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -129,6 +136,8 @@ class Connection:
                     data = data[fault.after:]
                     if fault.kind == DELAY:
                         time.sleep(fault.seconds)
+                    elif fault.kind == HOLD:
+                        self.proxy.released.wait()
                     elif fault.kind == SWALLOW:
                         self.swallows = True
                     else:

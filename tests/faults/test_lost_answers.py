@@ -8,17 +8,22 @@ SHARDGATE_CUTS=N cuts as often (make soak-lost-answers: 500 times).
 import collections
 import os
 import pathlib
+import signal
 import sys
+import threading
+import time
 import unittest
 
 FAULTS = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(FAULTS), str(FAULTS.parents[0] / "integration")]
 import harness  # noqa: E402
-from proxy import ANSWER, CUT, REQUEST, RESET, Fault  # noqa: E402
+from proxy import ANSWER, CUT, HOLD, REQUEST, RESET, Fault  # noqa: E402
 from stage import COMMIT, KEYS, Call, Stage  # noqa: E402
 
 CUTS = int(os.environ.get("SHARDGATE_CUTS", "60"))
 LOG = {"db_name": "Work", "table": "Log"}
+LANDING_S = 2  # in which what was let go is done by the database
+UNIQUE = {"db_name": "Work", "table": "Unique"}  # two rows with one key cannot be
 
 
 class LostAnswers(unittest.TestCase):
@@ -28,6 +33,7 @@ class LostAnswers(unittest.TestCase):
         cls.addClassCleanup(cls.stage.close)
         cls.stage.post("/create-db", {"db_name": "Work"})
         cls.stage.post("/create-table", {**LOG, "columns": {"student_id": "INT", "op": "INT", "part": "INT"}})
+        cls.stage.post("/create-table", {**UNIQUE, "columns": {"student_id": "INT NOT NULL PRIMARY KEY", "op": "INT"}})
 
     def cut(self, name, fault, count, rows):
         """Keyed inserts of so many rows, each struck by the fault."""
@@ -60,6 +66,43 @@ class LostAnswers(unittest.TestCase):
 
     def test_the_answer_to_a_transaction_is_lost(self):
         self.cut("pair", Fault(CUT, ANSWER, 0, when=COMMIT), CUTS // 3, 2)
+
+    def hold_original(self, body, key):
+        """A keyed write whose statement is held on its way to the database. Its worker is no more, and the master has repeated it."""
+        database, calls = self.stage.tds[0], []
+        struck = database.struck[HOLD]
+        database.arm(Fault(HOLD, REQUEST, 0, when=key.encode()))
+        sender = threading.Thread(target=lambda: calls.append(Call(self.stage.masters[0], "/insert", body, key)))
+        sender.start()
+        harness.eventually(lambda: database.struck[HOLD] > struck)
+        for pid in self.stage.processes("shardgate-worker"):
+            os.kill(pid, signal.SIGKILL)
+        sender.join()
+        self.stage.calm()
+        return calls[0]
+
+    def rows(self, key):
+        return [r["op"] for r in self.stage.post("/select", {**UNIQUE, "condition": f"student_id = {key}"})["rows"]]
+
+    def test_a_refused_repeat_keeps_the_original_out(self):
+        """The repeat is refused for a reason that is gone when the original arrives at last: `not_applied` has been said by then."""
+        for repeats in (0, 2):
+            with self.subTest(repeats):
+                name, key = f"held-back-{repeats}", KEYS[0]
+                mine, other = ({**UNIQUE, "data": {"student_id": key, "op": op}} for op in (repeats, 99))
+                self.stage.post("/insert", other)
+                told = [self.hold_original(mine, name), *(Call(self.stage.masters[1], "/insert", mine, name) for _ in range(repeats))]
+                for call in told:
+                    self.assertIn((call.status, call.outcome), ((409, "not_applied"), (503, "unknown")), call)
+                self.assertEqual(Call(self.stage.masters[0], "/insert", mine, name).outcome, "not_applied")
+                self.stage.post("/delete", {**UNIQUE, "condition": f"student_id = {key}"})
+                self.stage.tds[0].release()
+                time.sleep(LANDING_S)
+                self.assertEqual(self.rows(key), [])
+                again = Call(self.stage.masters[1], "/insert", mine, name)
+                self.assertEqual((again.outcome, again.replayed), ("applied", False), again)
+                self.assertEqual(self.rows(key), [repeats])
+                self.stage.post("/delete", {**UNIQUE, "condition": f"student_id = {key}"})
 
     def test_what_a_key_stands_for_cannot_be_looked_up(self):
         """A repeat whose note is refused, as the first is there, must not be told that it was not applied."""

@@ -106,6 +106,22 @@ class Idempotency(harness.ClusterTest):
         self.check_first(self.keyed("/insert", body, key))
         self.check_replay(self.keyed("/insert", body, key), self.keyed("/insert", body, key))
 
+    def test_a_fence_that_is_younger_than_the_request(self):
+        """It belongs to an attempt behind this one, which may have been told that nothing came of the key: this one must not take effect. The
+        next one may."""
+        self.check_first(self.keyed("/insert", {**LOG, "data": {"student_id": KEYS["go"], "word": "before"}}, new_key()))
+        for minutes, statuses in ((5, (409, 200)), (-5, (200, 200))):
+            with self.subTest(minutes):
+                key, body = new_key(), {**LOG, "data": {"student_id": KEYS["go"], "word": f"{minutes}"}}
+                self.cluster.tsql("go", "INSERT INTO KeyedGO.dbo.gw_requests (request_key, request_hash, rows_affected, fence, made) "
+                                        f"VALUES ('{key}', 0x{'00' * 32}, NULL, 1, DATEADD(minute, {minutes}, SYSUTCDATETIME()))")
+                for status in statuses:
+                    answer = self.keyed("/insert", body, key)
+                    self.assertEqual(answer.status, status, answer)
+                    if status != 200:
+                        self.assertEqual((answer.code, answer.json["outcome"], answer.json["retry"]), ("key_in_progress", "unknown", "same_key"), answer)
+                self.assertEqual(self.count(LOG, f"word = '{minutes}'"), 1)
+
     def test_members_in_another_order_are_the_same_request(self):
         key = new_key()
         first = self.keyed("/insert", b'{"db_name":"Keyed","table":"Log","data":{"student_id":1001,"word":"x"}}', key)

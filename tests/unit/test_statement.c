@@ -492,7 +492,7 @@ static void the_ledger_has_its_statements(void **state)
         int64_t fence;
         const char *expected;
     } rows[] = {
-        {FIND, 0, "SELECT [request_hash], [rows_affected], [fence] FROM " LEDGER " WHERE [request_key] = ? <- VARCHAR '; DROP TABLE [x] --"},
+        {FIND, 0, "SELECT [request_hash], [rows_affected], [fence], DATEDIFF_BIG(millisecond, [made], SYSUTCDATETIME()) FROM " LEDGER " WHERE [request_key] = ? <- VARCHAR '; DROP TABLE [x] --"},
         {RAISE, 0, "UPDATE " LEDGER " SET [fence] = [fence] + 1, [made] = SYSUTCDATETIME() WHERE [rows_affected] IS NULL AND [request_key] = ?"
                    " <- VARCHAR '; DROP TABLE [x] --"},
         {FENCE, 0, "INSERT INTO " LEDGER NOTE_COLUMNS " VALUES (?, ?, NULL, 1, SYSUTCDATETIME()) <- VARCHAR '; DROP TABLE [x] --, VARBINARY " HASH},
