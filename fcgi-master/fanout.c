@@ -14,17 +14,29 @@
 
 #define MAX_URL           1024 /* with a query of names, three bytes for each of theirs */
 #define MAX_SOCKET_PATH   108  /* of sockaddr_un */
+#define LOOK_US           1000000 /* between two looks for a worker's socket */
+#define MAX_HEADERS       8
+#define MAX_HEADER_TEXT   2048 /* of those together whose value differs from attempt to attempt */
 #define POLL_MS           1000 /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
 #define DEADLINE_SLACK_US 2000 /* libcurl counts in whole milliseconds */
 #define LINES             "application/x-ndjson"
-#define STREAM_BUFFER     65536L /* bytes that libcurl reads at once of a call that may stream */
+#define READ_BUFFER       65536L /* bytes that libcurl reads at once */
+
+/* The headers of an attempt, linked as libcurl wants them: made for every attempt, so in memory that stays. */
+struct headers {
+    struct curl_slist lines[MAX_HEADERS];
+    size_t count;
+    char text[MAX_HEADER_TEXT];
+    size_t used;
+};
 
 struct call {
     struct fanout *fanout;
     struct fanout_request request;
     struct fanout_answer answer;
-    CURL *easy;                 /* kept for later calls */
-    struct curl_slist *headers; /* of the attempt under way */
+    CURL *easy;                 /* kept for later calls, and with `ready` the options that all have */
+    bool ready;
+    struct headers headers;     /* of the attempt under way */
     struct buf body;            /* of the answer; of a streamed one what is unread */
     size_t given;               /* bytes of it that the last pull gave */
     size_t ahead;               /* a stream whose body is this long is paused */
@@ -42,14 +54,20 @@ struct call {
     unsigned attempts;
     int64_t started_us;
     int64_t attempt_us; /* when the attempt under way was started */
-    char curl_error[CURL_ERROR_SIZE];
+};
+
+/* A worker's Unix socket. */
+struct place {
+    char socket[MAX_SOCKET_PATH]; /* "" when that were too long */
+    bool local;                   /* it was there when it was looked for */
+    int64_t look_us;              /* when to look again */
 };
 
 struct fanout {
     const struct cluster *cluster;
-    const char *rundir;
     struct breaker *breaker;
     CURLM *multi;
+    struct place *places; /* one a worker */
     struct call *calls[FANOUT_MAX_CALLS]; /* made when first needed, then kept */
     size_t count;
     size_t run;  /* calls before this one have their answers */
@@ -72,12 +90,18 @@ struct fanout *fanout_new(const struct cluster *cluster, const char *rundir, str
     if (f == NULL)
         return NULL;
     f->cluster = cluster;
-    f->rundir = rundir;
     f->breaker = breaker;
     f->multi = curl_multi_init();
-    if (f->multi == NULL) {
-        free(f);
+    f->places = calloc(cluster->worker_count, sizeof *f->places);
+    if (f->multi == NULL || f->places == NULL) {
+        fanout_free(f);
         return NULL;
+    }
+    for (size_t i = 0; i < cluster->worker_count; i++) {
+        struct place *p = &f->places[i];
+        int n = snprintf(p->socket, sizeof p->socket, "%s/%s.http.sock", rundir, cluster->workers[i].name);
+        if (n < 0 || (size_t)n >= sizeof p->socket)
+            p->socket[0] = '\0';
     }
     curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)cluster->worker_count + 1);
     return f;
@@ -93,6 +117,7 @@ void fanout_free(struct fanout *f)
         free(f->calls[i]);
     }
     curl_multi_cleanup(f->multi);
+    free(f->places);
     free(f);
 }
 
@@ -229,90 +254,97 @@ static size_t read_header(char *line, size_t size, size_t count, void *arg)
 
 /* One attempt of a call. */
 
-static int add_header(struct call *c, const char *name, const char *value)
+/* Borrows `line`. */
+static void link_header(struct headers *h, const char *line)
 {
-    char line[1024];
-    int n = snprintf(line, sizeof line, "%s: %s", name, value);
-    if (n < 0 || (size_t)n >= sizeof line)
+    struct curl_slist *new = &h->lines[h->count];
+    *new = (struct curl_slist){.data = (char *)(uintptr_t)line}; /* which libcurl only reads */
+    if (h->count++ > 0)
+        new[-1].next = new;
+}
+
+static int add_header(struct headers *h, const char *name, const char *value)
+{
+    size_t name_len = strlen(name), value_len = strlen(value);
+    char *line = h->text + h->used;
+    size_t left = sizeof h->text - h->used;
+    if (h->count == MAX_HEADERS || left < 3 || name_len > left - 3 || value_len > left - 3 - name_len)
         return -1;
-    struct curl_slist *longer = curl_slist_append(c->headers, line);
-    if (longer == NULL)
-        return -1;
-    c->headers = longer;
+    memcpy(line, name, name_len);
+    memcpy(line + name_len, ": ", 2);
+    memcpy(line + name_len + 2, value, value_len + 1);
+    h->used += name_len + value_len + 3;
+    link_header(h, line);
     return 0;
 }
 
-static int add_headers(struct call *c, long remaining_ms)
+static int set_headers(struct call *c, long remaining_ms)
 {
     const struct fanout_request *rq = &c->request;
+    struct headers *h = &c->headers;
     char ms[24];
     long margin_ms = remaining_ms / 8 < FANOUT_MARGIN_MS ? remaining_ms / 8 : (long)FANOUT_MARGIN_MS;
     snprintf(ms, sizeof ms, "%ld", remaining_ms - margin_ms);
-    if (add_header(c, "X-Timeout-Ms", ms) != 0 || add_header(c, "X-Request-Id", rq->request_id) != 0)
+    h->count = h->used = 0;
+    if (add_header(h, "X-Timeout-Ms", ms) != 0 || add_header(h, "X-Request-Id", rq->request_id) != 0)
         return -1;
-    if (rq->token != NULL && add_header(c, "X-Master-Token", rq->token) != 0)
+    if (rq->token != NULL && add_header(h, "X-Master-Token", rq->token) != 0)
         return -1;
-    if (rq->schema_tag != NULL && add_header(c, "X-Shard-Schema", rq->schema_tag) != 0)
+    if (rq->schema_tag != NULL && add_header(h, "X-Shard-Schema", rq->schema_tag) != 0)
         return -1;
-    if (rq->key != NULL && add_header(c, "Idempotency-Key", rq->key) != 0)
+    if (rq->key != NULL && add_header(h, "Idempotency-Key", rq->key) != 0)
         return -1;
-    if (rq->stream && add_header(c, "Accept", LINES) != 0)
-        return -1;
-    if (rq->body == NULL)
-        return 0;
-    /* An empty Expect keeps libcurl from waiting for a "100 Continue" before it sends a long body. */
-    struct curl_slist *longer = curl_slist_append(c->headers, "Expect:");
-    if (longer == NULL)
-        return -1;
-    c->headers = longer;
-    return add_header(c, "Content-Type", rq->type != NULL ? rq->type : "application/json");
+    if (rq->stream)
+        link_header(h, "Accept: " LINES);
+    if (rq->body != NULL) {
+        /* An empty Expect keeps libcurl from waiting for a "100 Continue" before it sends a long body. */
+        link_header(h, "Expect:");
+        if (rq->type == NULL)
+            link_header(h, "Content-Type: application/json");
+        else if (add_header(h, "Content-Type", rq->type) != 0)
+            return -1;
+    }
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, h->lines);
+    return 0;
 }
 
 /* Where the worker listens: its Unix socket while that exists, else its port. A first attempt that could not connect to
- * the socket (a leftover of a dead server) is followed by one to the port. */
-static void set_address(const struct fanout *f, struct call *c)
+ * the socket (a leftover of a dead server) is followed by one to the port. -1 when the path is too long. */
+static int set_address(struct fanout *f, struct call *c, int64_t now_us)
 {
-    const struct cluster_worker *w = &f->cluster->workers[c->answer.worker];
-    char path[MAX_SOCKET_PATH];
+    struct place *p = &f->places[c->answer.worker];
     struct stat st;
-    int n = snprintf(path, sizeof path, "%s/%s.http.sock", f->rundir, w->name);
-    c->was_socket = !c->was_socket && n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+    if (now_us >= p->look_us) {
+        p->local = p->socket[0] != '\0' && stat(p->socket, &st) == 0 && S_ISSOCK(st.st_mode);
+        p->look_us = now_us + LOOK_US;
+    }
+    c->was_socket = !c->was_socket && p->local;
 
     char url[MAX_URL];
-    snprintf(url, sizeof url, "http://%s:%d%s", cluster_address(f->cluster), w->port, c->request.path);
+    int n = snprintf(url, sizeof url, "http://%s:%d%s", cluster_address(f->cluster), f->cluster->workers[c->answer.worker].port, c->request.path);
+    if (n < 0 || (size_t)n >= sizeof url)
+        return -1;
     curl_easy_setopt(c->easy, CURLOPT_URL, url);
-    if (c->was_socket)
-        curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, path);
+    curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, c->was_socket ? p->socket : NULL);
+    return 0;
 }
 
-static void set_options(struct call *c, long remaining_ms)
+/* The options that every attempt of every call has. They stay with the handle as long as its attempts end in order on kept
+ * connections: libcurl counts what it repeated by itself over the handle's life, and only a reset begins anew. */
+static void make_ready(struct call *c)
 {
     CURL *e = c->easy;
+    if (c->ready)
+        return;
+    curl_easy_reset(e); /* keeps the connections */
     curl_easy_setopt(e, CURLOPT_PRIVATE, c);
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->curl_error);
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, read_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, write_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
-    if (c->request.body != NULL && c->request.repeatable) {
-        /* libcurl sends a body that it has with the headers, and sends it again when a kept connection is dead. */
-        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.len);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->request.body);
-    } else if (c->request.body != NULL) {
-        /* A body from a callback, and no seek function: libcurl cannot rewind it, and so cannot send it again by itself
-         * when a kept connection turns out to be dead (it ends with error 65 then). A write must not run twice. */
-        curl_easy_setopt(e, CURLOPT_POST, 1L);
-        curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
-        curl_easy_setopt(e, CURLOPT_READDATA, c);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.len);
-    }
-    if (c->request.stream)
-        curl_easy_setopt(e, CURLOPT_BUFFERSIZE, STREAM_BUFFER); /* fanout_run() and fanout_pull() keep its deadlines */
-    else
-        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, remaining_ms);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-                     remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
+    curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
+    curl_easy_setopt(e, CURLOPT_READDATA, c);
+    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, READ_BUFFER);
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)FANOUT_IDLE_S);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
@@ -321,18 +353,33 @@ static void set_options(struct call *c, long remaining_ms)
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+    c->ready = true;
+}
+
+static void set_options(struct call *c, long remaining_ms)
+{
+    CURL *e = c->easy;
+    const struct fanout_request *rq = &c->request;
+    if (rq->body == NULL) {
+        curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+    } else {
+        /* libcurl sends a body that it has with the headers, and sends it again when a kept connection is dead. One from a
+         * callback, and no seek function: libcurl cannot rewind it, and so cannot send it again by itself (it ends with
+         * error 65 then). A write must not run twice. */
+        curl_easy_setopt(e, CURLOPT_POST, 1L);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->len);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDS, rq->repeatable ? rq->body : NULL);
+    }
+    /* fanout_run() and fanout_pull() keep the deadlines of streams */
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, rq->stream ? 0L : remaining_ms);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                     remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
 }
 
 static void fail_call(struct call *c, enum fanout_result result, const char *detail)
 {
     c->answer.result = result;
     snprintf(c->answer.detail, sizeof c->answer.detail, "%s", detail);
-}
-
-static void drop_headers(struct call *c)
-{
-    curl_slist_free_all(c->headers);
-    c->headers = NULL;
 }
 
 /* Takes a place at the worker, for all attempts of the call and a stream to its end. False when the call is refused. */
@@ -373,7 +420,8 @@ static void note_answer(struct fanout *f, struct call *c)
 /* Hands an attempt to libcurl. False when it cannot be made; the call has its result then. */
 static bool start_attempt(struct fanout *f, struct call *c)
 {
-    int64_t remaining_ms = (c->request.deadline_us - clock_now_us()) / 1000;
+    int64_t now = clock_now_us();
+    int64_t remaining_ms = (c->request.deadline_us - now) / 1000;
     if (c->attempts == 0)
         c->was_socket = false;
     c->attempts++;
@@ -399,17 +447,13 @@ static bool start_attempt(struct fanout *f, struct call *c)
     c->answer.replayed = false;
     c->answer.status = 0;
     c->answer.detail[0] = '\0';
-    c->curl_error[0] = '\0';
-    curl_easy_reset(c->easy); /* keeps the connections */
-    if (add_headers(c, (long)remaining_ms) != 0) {
-        drop_headers(c);
-        fail_call(c, FANOUT_NOT_SENT, "out of memory");
+    make_ready(c);
+    if (set_headers(c, (long)remaining_ms) != 0 || set_address(f, c, now) != 0) {
+        fail_call(c, FANOUT_NOT_SENT, "the request's path or its headers are too long");
         return false;
     }
-    set_address(f, c);
     set_options(c, (long)remaining_ms);
     if (curl_multi_add_handle(f->multi, c->easy) != CURLM_OK) {
-        drop_headers(c);
         fail_call(c, FANOUT_NOT_SENT, "the request could not be started");
         return false;
     }
@@ -424,7 +468,7 @@ static void remove_attempt(struct fanout *f, struct call *c)
 {
     curl_multi_remove_handle(f->multi, c->easy);
     c->under_way = false;
-    drop_headers(c);
+    c->ready = false;
 }
 
 /* Reads what became of an attempt. True when it is to be made again. */
@@ -433,9 +477,12 @@ static bool finish_attempt(struct fanout *f, struct call *c, CURLcode code)
     struct fanout_answer *a = &c->answer;
     long request_bytes = 0; /* of request lines and headers that were sent */
     long status = 0;
+    long connects = 0;
     curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
     a->status = (int)status;
+    c->ready = code == CURLE_OK && connects == 0;
 
     if (code == CURLE_OK && c->marked) {
         a->result = c->streamed ? FANOUT_STREAMED : FANOUT_ANSWERED;
