@@ -7,19 +7,14 @@
 #include "common/utf8.h"
 
 #include <errno.h>
-#include <fcgiapp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
-#define HEADERS_MAX (32 * 1024) /* of an answer */
 #define PROBLEM_MAX (1024 * 1024)
 #define PATH_MAX_BYTES (64 * 1024) /* lighttpd's own limit on a parameter */
-#define VARIABLE_MAX 128 /* "HTTP_" and the name of a header that a program asks for */
 
 /* The request */
 
@@ -63,28 +58,7 @@ int64_t http_started_us(const struct http *h)
 
 const char *http_header(const struct http *h, const char *name)
 {
-    static const char prefix[] = "HTTP_";
-    char variable[VARIABLE_MAX];
-    size_t used = 0;
-
-    /* The two that CGI names without the prefix. */
-    if (strcasecmp(name, "Content-Type") != 0 && strcasecmp(name, "Content-Length") != 0) {
-        memcpy(variable, prefix, sizeof(prefix) - 1);
-        used = sizeof(prefix) - 1;
-    }
-    for (; *name != '\0'; name++) {
-        char c = *name;
-
-        if (used == sizeof(variable) - 1)
-            return NULL;
-        if (c == '-')
-            c = '_';
-        else if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        variable[used++] = c;
-    }
-    variable[used] = '\0';
-    return FCGX_GetParam(variable, h->fcgi->envp);
+    return h->port->header(h, name);
 }
 
 /* The client's own X-Request-Id when it is made of harmless characters, so that logs and headers can carry it; else a
@@ -113,11 +87,11 @@ static void choose_request_id(struct http *h)
     h->request_id[2 * sizeof(random)] = '\0';
 }
 
-void http_init(struct http *h, const struct http_app *app, struct FCGX_Request *fcgi)
+void http_init(struct http *h, const struct http_app *app, const struct http_port *port, void *source)
 {
-    *h = (struct http){.app = app, .fcgi = fcgi};
+    *h = (struct http){.app = app, .port = port, .source = source};
     buf_init(&h->path, PATH_MAX_BYTES);
-    buf_init(&h->headers, HEADERS_MAX);
+    buf_init(&h->headers, HTTP_HEADERS_MAX);
     buf_init(&h->body, app->max_body);
     buf_init(&h->held, HTTP_HELD);
 }
@@ -137,24 +111,18 @@ void http_close(struct http *h)
     buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
 }
 
-void http_open(struct http *h)
+void http_open(struct http *h, const char *method, const char *target, int64_t started_us)
 {
-    const char *uri = FCGX_GetParam("REQUEST_URI", h->fcgi->envp);
-    const char *method = FCGX_GetParam("REQUEST_METHOD", h->fcgi->envp);
-    const char *query;
+    const char *query = strchr(target, '?');
 
     h->state = STATE_OPEN;
     h->status = 0;
     h->body_read = 0;
-    h->body_streamed = false;
-    h->started_us = clock_now_us();
-    h->method = method != NULL ? method : "";
-    if (uri == NULL)
-        uri = "";
-    query = strchr(uri, '?');
+    h->started_us = started_us;
+    h->method = method;
     h->query = query != NULL ? query + 1 : "";
     buf_reset(&h->path);
-    buf_append(&h->path, uri, query != NULL ? (size_t)(query - uri) : strlen(uri));
+    buf_append(&h->path, target, query != NULL ? (size_t)(query - target) : strlen(target));
     buf_reset(&h->headers);
     choose_request_id(h);
 }
@@ -213,7 +181,7 @@ int http_body_text(struct http *h, const char **text, size_t *len, struct err *e
     char *into = buf_reserve(&h->body, (size_t)expected);
     if (into == NULL)
         return err_set(e, ERR_INTERNAL, "body: out of memory");
-    got = FCGX_GetStr(into, (int)expected, h->fcgi->in);
+    got = h->port->read(h, into, (int)expected, 0);
     if (got < 0 || (unsigned long long)got != expected)
         return err_set(e, ERR_BAD_REQUEST, "body: ended after %d of %llu bytes", got, expected);
     buf_commit(&h->body, (size_t)expected);
@@ -223,31 +191,21 @@ int http_body_text(struct http *h, const char **text, size_t *len, struct err *e
     return 0;
 }
 
-void http_limit_waits(struct http *h, int ms)
-{
-    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    (void)setsockopt(h->fcgi->ipcFd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-}
-
 int http_body_read(struct http *h, void *to, size_t size, int idle_ms, size_t *got, struct err *e)
 {
     unsigned long long left = http_body_length(h) - h->body_read;
     int wanted = left < size ? (int)left : (int)size;
 
-    if (!h->body_streamed)
-        http_limit_waits(h, idle_ms);
-    h->body_streamed = true;
     *got = 0;
     if (wanted == 0)
         return 0;
-    int n = FCGX_GetStr(to, wanted, h->fcgi->in);
+    int n = h->port->read(h, to, wanted, idle_ms);
     if (n == wanted) {
         h->body_read += (unsigned)n;
         *got = (size_t)n;
         return 0;
     }
-    int failure = FCGX_GetError(h->fcgi->in);
-    if (failure == EAGAIN || failure == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
         return err_set(e, ERR_DEADLINE_EXCEEDED, "body: nothing came for %d ms", idle_ms);
     return err_set(e, ERR_BAD_REQUEST, "body: the client went away before its end");
 }
@@ -341,54 +299,6 @@ void http_add_header(struct http *h, const char *name, const char *value)
     buf_append_text(&h->headers, "\r\n");
 }
 
-/* -1 once lighttpd has closed the connection, which it does when its client has gone. */
-static int put(struct http *h, const void *data, size_t len)
-{
-    const char *p = data;
-
-    while (len > 0) {
-        int part = len < (1 << 20) ? (int)len : 1 << 20;
-
-        if (FCGX_PutStr(p, part, h->fcgi->out) != part)
-            return -1;
-        p += part;
-        len -= (size_t)part;
-    }
-    return 0;
-}
-
-/* Writes the header. `length` is that of the whole body, or -1 when the body is streamed; lighttpd chunks it then. */
-static int put_head(struct http *h, int status, const char *type, int64_t length)
-{
-    static const char cors[] = "Access-Control-Allow-Origin: *\r\n"
-                               "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
-                               "Access-Control-Allow-Headers: Content-Type, X-Request-Id, X-Timeout-Ms, Idempotency-Key\r\n"
-                               "Access-Control-Expose-Headers: X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed\r\n";
-    int64_t took_us = clock_now_us() - h->started_us;
-    struct buf head;
-    int rc;
-
-    h->status = status;
-    buf_init(&head, 2 * HEADERS_MAX);
-    buf_printf(&head, "Status: %d\r\n", status);
-    if (type != NULL)
-        buf_printf(&head, "Content-Type: %s\r\n", type);
-    if (length >= 0)
-        buf_printf(&head, "Content-Length: %lld\r\n", (long long)length);
-    buf_printf(&head, "X-Shardgate: %s\r\nX-Request-Id: %s\r\nServer-Timing: %s;dur=%lld.%03d\r\nCache-Control: no-store\r\n",
-               h->app->name, h->request_id, h->app->name, (long long)(took_us / 1000), (int)(took_us % 1000));
-    if (h->app->cors)
-        buf_append_text(&head, cors);
-    /* A header of the handler's that is lost would change the answer's meaning: the exchange breaks off instead. */
-    if (buf_status(&h->headers) != 0)
-        head.failed = true;
-    buf_append(&head, buf_text(&h->headers), h->headers.len);
-    buf_append_text(&head, "\r\n");
-    rc = buf_status(&head) == 0 ? put(h, head.data, head.len) : -1;
-    buf_clear(&head);
-    return rc;
-}
-
 static void reply(struct http *h, int status, const char *type, const struct buf *body)
 {
     size_t len = body != NULL ? body->len : 0;
@@ -397,7 +307,7 @@ static void reply(struct http *h, int status, const char *type, const struct buf
         log_error("%s: a second answer to one request was dropped", h->request_id);
         return;
     }
-    if (put_head(h, status, type, body != NULL ? (int64_t)len : -1) != 0 || put(h, body != NULL ? body->data : NULL, len) != 0)
+    if (h->port->head(h, status, type, body != NULL ? (int64_t)len : -1) != 0 || h->port->put(h, body != NULL ? body->data : NULL, len) != 0)
         h->state = STATE_BROKEN;
     else
         h->state = STATE_DONE;
@@ -449,11 +359,11 @@ void http_begin(struct http *h, int status, const char *content_type)
     buf_reset(&h->held);
 }
 
-/* Sends the head and what was held back: `length` as for put_head. -1 once the client is gone. */
+/* Sends the head and what was held back: `length` as for the port's head. -1 once the client is gone. */
 static int release(struct http *h, int64_t length)
 {
     h->state = STATE_STREAMING;
-    if (put_head(h, h->status, h->type, length) == 0 && put(h, h->held.data, h->held.len) == 0)
+    if (h->port->head(h, h->status, h->type, length) == 0 && h->port->put(h, h->held.data, h->held.len) == 0)
         return 0;
     h->state = STATE_BROKEN;
     return -1;
@@ -472,10 +382,27 @@ int http_write(struct http *h, const void *data, size_t len)
     }
     if (h->state != STATE_STREAMING)
         return -1;
-    if (put(h, data, len) == 0)
+    if (h->port->put(h, data, len) == 0)
         return 0;
     h->state = STATE_BROKEN;
     return -1;
+}
+
+int http_flush(struct http *h)
+{
+    if (h->state == STATE_HELD && release(h, -1) != 0)
+        return -1;
+    if (h->state != STATE_STREAMING)
+        return -1;
+    if (h->port->flush(h) == 0)
+        return 0;
+    h->state = STATE_BROKEN;
+    return -1;
+}
+
+bool http_takes_more(const struct http *h)
+{
+    return h->port->takes_more(h);
 }
 
 void http_end(struct http *h)
@@ -509,12 +436,15 @@ bool http_is_sent(const struct http *h)
 /* The route */
 
 /* Appends the methods that `path` takes, "POST, OPTIONS". HEAD is GET whose body lighttpd drops. */
-static void write_allowed(const struct http_app *app, const char *path, struct buf *out)
+static void write_allowed(const struct http *h, struct buf *out)
 {
+    const struct http_app *app = h->app;
+    const char *path = http_path(h);
+
     for (size_t i = 0; i < app->route_count; i++) {
         const struct http_route *r = &app->routes[i];
 
-        if (strcmp(r->path, path) != 0)
+        if (strcmp(r->path, path) != 0 || (h->is_part && r->kind == HTTP_ALONE))
             continue;
         buf_printf(out, "%s%s%s", out->len > 0 ? ", " : "", r->method, strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
     }
@@ -530,7 +460,7 @@ static void answer_unrouted(struct http *h)
 
     buf_init(&allowed, 256);
     buf_init(&shown, 100);
-    write_allowed(h->app, http_path(h), &allowed);
+    write_allowed(h, &allowed);
     if (allowed.len > 0)
         http_add_header(h, "Allow", buf_text(&allowed));
     if (h->app->cors && strcmp(h->method, "OPTIONS") == 0) {
@@ -543,7 +473,7 @@ static void answer_unrouted(struct http *h)
         /* The client's path goes back printable and short. */
         for (const char *p = http_path(h); *p != '\0' && shown.len < shown.max; p++)
             buf_append_char(&shown, *p > ' ' && *p < 0x7f ? *p : '?');
-        (void)err_set(&e, ERR_NO_SUCH_PATH, "%s: no such path", buf_text(&shown));
+        (void)err_set(&e, ERR_NO_SUCH_PATH, "%s: no such path%s", buf_text(&shown), h->is_part ? " in a batch" : "");
         http_fail(h, &e, NULL);
     }
     buf_clear(&allowed);
@@ -558,7 +488,7 @@ static const struct http_route *find_route(const struct http *h)
         const struct http_route *r = &h->app->routes[i];
 
         if (strcmp(r->path, http_path(h)) == 0 && strcmp(r->method, method) == 0)
-            return r;
+            return h->is_part && r->kind == HTTP_ALONE ? NULL : r;
     }
     return NULL;
 }
@@ -570,7 +500,7 @@ void http_answer(struct http *h, void *thread)
 
     if (route == NULL)
         answer_unrouted(h);
-    else if (route->guard != NULL && route->guard(h, &e) != 0)
+    else if (!h->is_part && route->guard != NULL && route->guard(h, &e) != 0)
         http_fail(h, &e, NULL);
     else
         route->handle(h, thread);

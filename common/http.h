@@ -24,7 +24,15 @@
 
 #define HTTP_KEY_MAX 64        /* characters of an Idempotency-Key */
 
+struct message; /* message.h */
 struct http; /* one exchange; lives for one call of a handler */
+
+/* What a request may be to others in a batch. */
+enum http_kind {
+    HTTP_ALONE, /* comes by itself only */
+    HTTP_READ,
+    HTTP_WRITE
+};
 
 struct http_route {
     const char *method; /* "GET", "POST" */
@@ -33,6 +41,7 @@ struct http_route {
     void (*handle)(struct http *h, void *thread);
     /* Before it: 0 to go on, -1 with `e` set to refuse (the workers' token). NULL for none. */
     int (*guard)(const struct http *h, struct err *e);
+    enum http_kind kind;
 };
 
 struct http_app {
@@ -99,17 +108,33 @@ void http_fail(struct http *h, const struct err *e, const char *shards);
  *      ^               │                                              held, streaming ──abort──> broken
  *      └──take_back────┘
  *
- * http_write returns -1 once the client is gone. http_take_back forgets what was begun, so that the request can be answered
+ * http_write returns -1 once the client is gone. http_flush passes on what was written so far, with the head: 0, or -1 once the
+ * client is gone; lighttpd is woken by it. http_take_back forgets what was begun, so that the request can be answered
  * by http_reply or http_fail after all: 0, or -1 when something of it has gone out. http_abort ends the exchange so that
  * the client sees unterminated JSON on a closed connection; before http_begin, so that it sees lighttpd's own 500. The
  * connection is closed when the handler returns. `content_type` is borrowed until the answer ends. */
 void http_begin(struct http *h, int status, const char *content_type);
 int http_write(struct http *h, const void *data, size_t len) __attribute__((warn_unused_result));
+int http_flush(struct http *h) __attribute__((warn_unused_result));
 void http_end(struct http *h);
 int http_take_back(struct http *h) __attribute__((warn_unused_result));
 void http_abort(struct http *h);
 
 /* Has anything of the answer gone out? */
 bool http_is_sent(const struct http *h);
+
+/* Would HTTP_HELD bytes go out without a wait for the client? */
+bool http_takes_more(const struct http *h);
+
+/* Parts: requests that come as messages in the body of `h` (a batch). */
+
+/* What the part's path is; HTTP_ALONE for one that no batch may have, too. */
+enum http_kind http_part_kind(const struct http *h, const struct message *part);
+
+/* Answers the part as if it had come alone, when `h` did: by its route and with the thread's context `thread`, but without the guard,
+ * which has let `h` through. Writes a message to `out`, which is empty, with the part's X-Batch-Id. A streamed answer of more than
+ * HTTP_HELD bytes is left out: 413 with X-Batch-Alone stands there then. -1 when the answer broke off, or memory ran out: what is in
+ * `out` is of no use. Several threads may answer parts of one `h` at a time. */
+int http_answer_part(const struct http *h, const struct message *part, void *thread, struct buf *out) __attribute__((warn_unused_result));
 
 #endif

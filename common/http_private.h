@@ -1,18 +1,35 @@
-/* What http.c (an exchange: its request, its answer, its route) and http_serve.c (where exchanges come from) share.
- * For those two alone, and the fuzz target that feeds an exchange from memory.
+/* What http's files share: http.c (an exchange: its request, its answer, its route), http_fcgi.c (exchanges that come by FastCGI),
+ * http_part.c (those that come as messages of another's body) and http_serve.c (the threads). For those, and the fuzz target that
+ * feeds an exchange from memory.
  */
 #ifndef SHARDGATE_HTTP_PRIVATE_H
 #define SHARDGATE_HTTP_PRIVATE_H
 
 #include "common/http.h"
 
-struct FCGX_Request;
+#define HTTP_HEADERS_MAX (32 * 1024) /* bytes of an answer's headers that the handler adds */
+
+/* Where an exchange's request comes from and its answer goes to. */
+struct http_port {
+    /* As http_header. */
+    const char *(*header)(const struct http *h, const char *name);
+    /* Reads bytes of the body: `size`, or fewer with errno set: EAGAIN when nothing came for `idle_ms` (0: as long as it takes). */
+    int (*read)(struct http *h, void *to, int size, int idle_ms);
+    /* Sends the header, those of h->headers included. `length` is that of the whole body, or -1 when the body is streamed; `type` may be
+     * NULL. -1 when the answer cannot go out any more. */
+    int (*head)(struct http *h, int status, const char *type, int64_t length);
+    int (*put)(struct http *h, const void *data, size_t len); /* the next bytes of the body, so too */
+    int (*flush)(struct http *h);
+    bool (*takes_more)(const struct http *h); /* as http_takes_more */
+};
 
 enum http_state { STATE_OPEN, STATE_HELD, STATE_STREAMING, STATE_DONE, STATE_BROKEN };
 
 struct http {
     const struct http_app *app;
-    struct FCGX_Request *fcgi;
+    const struct http_port *port;
+    void *source;   /* the port's own */
+    bool is_part;   /* of a batch, whose guard has let it through */
     enum http_state state;
     int status;
     int64_t started_us;
@@ -24,25 +41,28 @@ struct http {
     struct buf held;    /* the beginning of a streamed answer, in STATE_HELD */
     const char *type;   /* its Content-Type */
     struct json_object *tree;
-    uint64_t body_read; /* by http_body_read */
-    bool body_streamed;
+    uint64_t body_read; /* by http_body_text and http_body_read */
+    bool waits_limited; /* those for more of the body */
     char request_id[HTTP_REQUEST_ID_MAX + 1];
 };
 
-/* Between http_init and http_clear a thread has one `h` for all its requests, one after the other. `fcgi` is borrowed. */
-void http_init(struct http *h, const struct http_app *app, struct FCGX_Request *fcgi);
+/* Between http_init and http_clear a thread has one `h` for all its requests, one after the other. `port` and `source` are borrowed. */
+void http_init(struct http *h, const struct http_app *app, const struct http_port *port, void *source);
 void http_clear(struct http *h);
 
-/* One request: http_open when it was accepted, http_answer to find its route and have it answered or broken off, http_close
- * to release its body. */
-void http_open(struct http *h);
+/* One request: http_open with what its first line says (borrowed), http_answer to find its route and have it answered or broken
+ * off, http_close to release its body. `started_us`: when it was accepted. */
+void http_open(struct http *h, const char *method, const char *target, int64_t started_us);
 void http_answer(struct http *h, void *thread);
 void http_close(struct http *h);
 
 /* The Content-Length; 0 without one. */
 unsigned long long http_body_length(const struct http *h);
 
-/* A time limit for each wait of libfcgi's for more of the body. */
-void http_limit_waits(struct http *h, int ms);
+/* FastCGI: the port, whose `source` is an FCGX_Request; http_open with the parameters of a request that was accepted; http_close, once what
+ * is left of the body was read and the answer has gone, or was broken off. */
+extern const struct http_port http_fcgi_port;
+void http_fcgi_open(struct http *h);
+void http_fcgi_close(struct http *h);
 
 #endif

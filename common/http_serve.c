@@ -2,18 +2,15 @@
 
 #include "common/http_private.h"
 
-#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
-#include <linux/sockios.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -21,8 +18,6 @@
 
 #define ACCEPT_RETRY_NS (20 * 1000 * 1000)
 #define WAKE_STEP_MS 10 /* between two attempts to wake threads that wait for requests */
-#define BREAK_STEP_MS 10
-#define BREAK_MAX_MS 200
 
 struct worker_thread {
     pthread_t id;
@@ -43,84 +38,24 @@ struct listening {
     socklen_t len; /* 0 when that is not known */
 };
 
-/* Reads what the handler left of the body. A Unix socket that is closed with unread bytes resets its peer, which could
- * cost lighttpd the answer. The rest of a stream may not have come yet, and a client may wait for the answer before it sends more,
- * or not stop sending because of it: so the answer goes out first, and the rest is waited for a while only. True when all of it was read. */
-static bool drain_body(struct http *h)
-{
-    char scrap[16384];
-    int got;
-    int64_t until = clock_now_us() + (int64_t)HTTP_DRAIN_MS * 1000;
-
-    if (h->body_read < http_body_length(h)) {
-        (void)FCGX_FFlush(h->fcgi->out);
-        http_limit_waits(h, HTTP_DRAIN_IDLE_MS);
-    }
-    do
-        got = FCGX_GetStr(scrap, sizeof(scrap), h->fcgi->in);
-    while (got == (int)sizeof(scrap) && clock_now_us() < until);
-    return got < (int)sizeof(scrap) && FCGX_GetError(h->fcgi->in) == 0;
-}
-
-/* Waits until lighttpd has read what was sent, and has had the time to pass it on. */
-static void wait_until_read(int fd)
-{
-    const struct timespec step = {.tv_nsec = BREAK_STEP_MS * 1000000};
-    int unread = 1;
-
-    for (int waited = 0; waited < BREAK_MAX_MS && unread > 0; waited += BREAK_STEP_MS) {
-        nanosleep(&step, NULL);
-        if (ioctl(fd, SIOCOUTQ, &unread) != 0)
-            return;
-    }
-    nanosleep(&step, NULL);
-}
-
-/* Closes the connection to lighttpd without FastCGI's END_REQUEST record (FCGX_Free with `close` drops the streams and
- * closes; FCGX_Finish_r would end the request in order). lighttpd then takes the app for crashed: it closes its client's
- * connection and leaves out the last chunk, so that the client knows the body to be cut (curl: error 18).
- *
- * That holds only once lighttpd has sent the header. If it finds the header, a short body and the end of the connection
- * in one read, it takes the body for whole and gives it a Content-Length: hence the wait. */
-static void break_off(FCGX_Request *fcgi)
-{
-    if (FCGX_FFlush(fcgi->out) == 0)
-        wait_until_read(fcgi->ipcFd);
-    FCGX_Free(fcgi, 1);
-}
-
-static void close_request(struct http *h)
-{
-    bool drained = drain_body(h);
-
-    /* Nothing is left to read: the close needs no shutdown() before it, which libfcgi leaves out of a detached request's. */
-    if (drained)
-        FCGX_Detach(h->fcgi);
-    if (h->state == STATE_BROKEN)
-        break_off(h->fcgi);
-    else
-        FCGX_Finish_r(h->fcgi);
-    http_close(h);
-}
-
 static void serve_requests(struct server *s, void *thread)
 {
-    FCGX_Request fcgi;
+    FCGX_Request request;
     struct http h;
 
-    http_init(&h, s->app, &fcgi);
-    FCGX_InitRequest(&fcgi, 0, 0);
+    http_init(&h, s->app, &http_fcgi_port, &request);
+    FCGX_InitRequest(&request, 0, 0);
     while (!atomic_load(&s->stopping)) {
-        if (FCGX_Accept_r(&fcgi) < 0) {
+        if (FCGX_Accept_r(&request) < 0) {
             /* No descriptors or memory left for now, or stop_accepting() has ended it for good. */
             nanosleep(&(struct timespec){.tv_nsec = ACCEPT_RETRY_NS}, NULL);
             continue;
         }
-        http_open(&h);
+        http_fcgi_open(&h);
         http_answer(&h, thread);
-        close_request(&h);
+        http_fcgi_close(&h);
     }
-    FCGX_Free(&fcgi, 1);
+    FCGX_Free(&request, 1);
     http_clear(&h);
 }
 

@@ -245,10 +245,15 @@ void message_add(struct buf *out, const char *name, const char *value)
     buf_append_text(out, "\r\n");
 }
 
-void message_end(struct buf *out, const void *body, size_t len)
+void message_end_head(struct buf *out, size_t body_len)
 {
     buf_append_text(out, "Content-Length: ");
-    buf_append_integer(out, (int64_t)len);
+    buf_append_integer(out, (int64_t)body_len);
     buf_append_text(out, "\r\n\r\n");
+}
+
+void message_end(struct buf *out, const void *body, size_t len)
+{
+    message_end_head(out, len);
     buf_append(out, body, len);
 }

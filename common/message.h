@@ -48,10 +48,12 @@ const struct message_text *message_header(const struct message *m, const char *n
 /* The header's value as a number from 0 to `max`; -1 when it is absent or anything else. */
 long message_number(const struct message *m, const char *name, long max);
 
-/* Append a message: message_begin_… , message_add for each header, message_end with its body. `value` ends before its first CR or LF. */
+/* Append a message: message_begin_…, message_add for each header, message_end with its body; or message_end_head, and the body of that
+ * length by other means. `value` ends before its first CR or LF. */
 void message_begin_request(struct buf *out, const char *method, const char *target);
 void message_begin_answer(struct buf *out, int status);
 void message_add(struct buf *out, const char *name, const char *value);
+void message_end_head(struct buf *out, size_t body_len);
 void message_end(struct buf *out, const void *body, size_t len);
 
 #endif

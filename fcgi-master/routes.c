@@ -6,20 +6,20 @@
 #include "fcgi-master/verify.h"
 
 const struct http_route routes[] = {
-    {"POST", "/insert", gateway_insert, NULL},
-    {"POST", "/select", gateway_select, NULL},
-    {"POST", "/explain", gateway_explain, NULL},
-    {"POST", "/update", gateway_update, NULL},
-    {"POST", "/delete", gateway_delete, NULL},
-    {"POST", "/map-reduce-count", gateway_count, NULL},
-    {"POST", "/create-db", schema_create_db, NULL},
-    {"POST", "/drop-db", schema_drop_db, NULL},
-    {"POST", "/create-table", schema_create_table, NULL},
-    {"POST", "/delete-table", schema_delete_table, NULL},
-    {"GET", "/metadata", system_metadata, NULL},
-    {"GET", "/health", system_health, NULL},
-    {"GET", "/verify", verify_cluster, NULL},
-    {"POST", "/security-check", system_security_check, NULL},
+    {"POST", "/insert", gateway_insert, NULL, HTTP_ALONE},
+    {"POST", "/select", gateway_select, NULL, HTTP_ALONE},
+    {"POST", "/explain", gateway_explain, NULL, HTTP_ALONE},
+    {"POST", "/update", gateway_update, NULL, HTTP_ALONE},
+    {"POST", "/delete", gateway_delete, NULL, HTTP_ALONE},
+    {"POST", "/map-reduce-count", gateway_count, NULL, HTTP_ALONE},
+    {"POST", "/create-db", schema_create_db, NULL, HTTP_ALONE},
+    {"POST", "/drop-db", schema_drop_db, NULL, HTTP_ALONE},
+    {"POST", "/create-table", schema_create_table, NULL, HTTP_ALONE},
+    {"POST", "/delete-table", schema_delete_table, NULL, HTTP_ALONE},
+    {"GET", "/metadata", system_metadata, NULL, HTTP_ALONE},
+    {"GET", "/health", system_health, NULL, HTTP_ALONE},
+    {"GET", "/verify", verify_cluster, NULL, HTTP_ALONE},
+    {"POST", "/security-check", system_security_check, NULL, HTTP_ALONE},
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];

@@ -250,20 +250,20 @@ static int check_token(const struct http *h, struct err *e)
 /* ---- Routes and threads ------------------------------------------------------------------------------------------- */
 
 const struct http_route operations_routes[] = {
-    {"POST", "/create-db", changes_create_db, check_token},
-    {"POST", "/drop-db", changes_drop_db, check_token},
-    {"POST", "/create-table", changes_create_table, check_token},
-    {"POST", "/delete-table", changes_delete_table, check_token},
-    {"POST", "/insert", insert_rows, check_token},
-    {"POST", "/select", select_rows, check_token},
-    {"POST", "/explain", explain_select, check_token},
-    {"POST", "/update", update_rows, check_token},
-    {"POST", "/delete", delete_rows, check_token},
-    {"POST", "/map-reduce-count", count_rows, check_token},
-    {"POST", "/catalogue", catalogue_list, check_token},
-    {"POST", "/describe", describe, check_token},
-    {"POST", "/security-check", security_check, check_token},
-    {"GET", "/health", health, NULL},
+    {"POST", "/create-db", changes_create_db, check_token, HTTP_ALONE},
+    {"POST", "/drop-db", changes_drop_db, check_token, HTTP_ALONE},
+    {"POST", "/create-table", changes_create_table, check_token, HTTP_ALONE},
+    {"POST", "/delete-table", changes_delete_table, check_token, HTTP_ALONE},
+    {"POST", "/insert", insert_rows, check_token, HTTP_WRITE},
+    {"POST", "/select", select_rows, check_token, HTTP_READ},
+    {"POST", "/explain", explain_select, check_token, HTTP_ALONE},
+    {"POST", "/update", update_rows, check_token, HTTP_WRITE},
+    {"POST", "/delete", delete_rows, check_token, HTTP_WRITE},
+    {"POST", "/map-reduce-count", count_rows, check_token, HTTP_READ},
+    {"POST", "/catalogue", catalogue_list, check_token, HTTP_ALONE},
+    {"POST", "/describe", describe, check_token, HTTP_ALONE},
+    {"POST", "/security-check", security_check, check_token, HTTP_ALONE},
+    {"GET", "/health", health, NULL, HTTP_ALONE},
 };
 const size_t operations_route_count = sizeof(operations_routes) / sizeof(operations_routes[0]);
 

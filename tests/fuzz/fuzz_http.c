@@ -204,10 +204,10 @@ static void take_pieces(struct http *h, void *thread)
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/body", take_body, NULL},
-    {"POST", "/query", take_query, NULL},
-    {"GET", "/any", take_any_query, NULL},
-    {"POST", "/pieces", take_pieces, NULL},
+    {"POST", "/body", take_body, NULL, HTTP_ALONE},
+    {"POST", "/query", take_query, NULL, HTTP_ALONE},
+    {"GET", "/any", take_any_query, NULL, HTTP_ALONE},
+    {"POST", "/pieces", take_pieces, NULL, HTTP_ALONE},
 };
 
 /* The answer */
@@ -300,8 +300,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FCGX_Stream to = {.rdNext = out_text + ANSWER_MAX, .wrNext = out_text, .stop = out_text + ANSWER_MAX, .emptyBuffProc = no_room};
     FCGX_Request fcgi = {.in = &from, .out = &to, .envp = in.params, .ipcFd = -1};
     struct http h;
-    http_init(&h, &app, &fcgi);
-    http_open(&h);
+    http_init(&h, &app, &http_fcgi_port, &fcgi);
+    http_fcgi_open(&h);
     http_answer(&h, thread);
     CHECK(h.state == STATE_DONE || h.state == STATE_BROKEN);
     check_answer(&h, (const char *)out_text, (size_t)(to.wrNext - out_text));

@@ -140,10 +140,10 @@ static int guard(const struct http *h, struct err *e)
 }
 
 static const struct http_route routes[] = {
-    {"GET", "/echo", echo, NULL},      {"POST", "/body", body, NULL},     {"GET", "/stream", stream, NULL},
-    {"GET", "/broken", broken, NULL},  {"GET", "/silent", silent, NULL},  {"GET", "/unended", unended, NULL},
-    {"GET", "/health", echo, NULL},
-    {"GET", "/busy", busy, NULL},      {"GET", "/slow", slow, NULL},      {"POST", "/guarded", body, guard},
+    {"GET", "/echo", echo, NULL, HTTP_ALONE},      {"POST", "/body", body, NULL, HTTP_ALONE},     {"GET", "/stream", stream, NULL, HTTP_ALONE},
+    {"GET", "/broken", broken, NULL, HTTP_ALONE},  {"GET", "/silent", silent, NULL, HTTP_ALONE},  {"GET", "/unended", unended, NULL, HTTP_ALONE},
+    {"GET", "/health", echo, NULL, HTTP_ALONE},
+    {"GET", "/busy", busy, NULL, HTTP_ALONE},      {"GET", "/slow", slow, NULL, HTTP_ALONE},      {"POST", "/guarded", body, guard, HTTP_ALONE},
 };
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@ from harness import SOURCE
 
 PROGRAMS = ("fcgi-master", "fcgi-worker", "tds-server", "lighttpd", "load")
 HOMES = {  # foreign header: where it may be included
-    "fcgiapp.h": ("common/http.c", "common/http_serve.c"),
+    "fcgiapp.h": ("common/http_fcgi.c", "common/http_serve.c"),
     "json-c/": ("common/json.c",),
     "json.h": ("common/json.c",),
     "curl/": ("fcgi-master/fanout.c", "load/api.c"),
