@@ -499,7 +499,7 @@ static int read_workers(struct reader *r, const struct place *p, bool given)
 
 /* The whole file */
 
-enum { MASTER_PORT, MASTER_ROLE, MASTER_THREADS };
+enum { MASTER_PORT, MASTER_ROLE, MASTER_THREADS, MASTER_BATCHING };
 
 static const struct key master_keys[] = {
     [MASTER_PORT] = {.name = "port", .kind = KEY_INT, .offset = offsetof(struct cluster, master_port), .min = 1, .max = 65535},
@@ -507,6 +507,7 @@ static const struct key master_keys[] = {
                      .expected = "\"primary\" or \"backup\""},
     [MASTER_THREADS] = {.name = "threads", .kind = KEY_INT, .offset = offsetof(struct cluster, master_threads),
                         .min = 1, .max = CLUSTER_MAX_THREADS},
+    [MASTER_BATCHING] = {.name = "batching", .kind = KEY_BOOL, .offset = offsetof(struct cluster, batching)},
 };
 
 #define LIMIT(member, least, most) {.name = #member, .kind = KEY_SIZE, .offset = offsetof(struct cluster, limits.member), .min = (least), .max = (most)}
@@ -582,6 +583,7 @@ static int read_cluster(struct reader *r, const struct place *top)
     default_size(&c->limits.max_memory, (size_t)256 << 20);
     default_size(&c->limits.max_scatter, CLUSTER_MAX_WORKERS);
 
+    c->batching = true;
     (void)find_member(top, "master", &child);
     if ((given & KEY_GIVEN(TOP_MASTER)) != 0 &&
         read_object(r, &child, master_keys, sizeof(master_keys) / sizeof(master_keys[0]), c, &master_given) != 0)

@@ -5,7 +5,7 @@
  *
  *   { "bind": "127.0.0.1",
  *     "limits":  { "max_rows": 10000000, "max_groups": 1000000, "max_memory": 268435456, "max_scatter": 256 },
- *     "master":  { "port": 8080, "role": "primary", "threads": 8 },
+ *     "master":  { "port": 8080, "role": "primary", "threads": 8, "batching": true },
  *     "workers": [ { "name": "go", "suffix": "GO", "port": 8081, "threads": 4,
  *                    "tds": { "embedded": true, "port": 14331 } },
  *                  { "name": "python", "suffix": "PY", "port": 8082,
@@ -59,6 +59,7 @@ struct cluster {
     int master_port;    /* 8080 */
     char *master_role;  /* "primary" or "backup"; "primary" */
     int master_threads; /* 8 */
+    bool batching;      /* "master.batching": requests for one worker that gather go together; true */
     size_t max_body;    /* "max_body": bytes of a request body; 8 MiB */
     struct cluster_limits limits;
     int timeout_ms;     /* "timeout_ms": the deadline of a request; 5000 */

@@ -72,6 +72,7 @@ int exchange_open(struct exchange *x, struct http *h, void *thread)
     struct thread *t = thread;
     *x = (struct exchange){.h = h, .master = t->master, .fanout = t->fanout, .parts = t->parts, .calls = t->calls};
     buf_init(&x->shards, MAX_SHARDS_TEXT);
+    buf_init(&x->carried, x->master->cluster->limits.max_memory);
     fanout_reset(x->fanout);
     int ms = x->master->cluster->timeout_ms;
     if (read_timeout(x, &ms) != 0)
@@ -85,6 +86,7 @@ void exchange_close(struct exchange *x)
 {
     fanout_reset(x->fanout); /* the answers' memory */
     buf_clear(&x->shards);
+    buf_clear(&x->carried);
 }
 
 /* The worker's suffix makes the database's name of it, so that the rule for new names holds for all. */
@@ -177,7 +179,7 @@ void exchange_add(struct exchange *x, const struct exchange_question *q, size_t 
         .deadline_us = q->deadline_us,
         .key = q->write ? x->key : NULL,
         .repeatable = !q->write || x->key != NULL,
-        .stream = q->stream,
+        .stream = q->stream ? FANOUT_LINES : NULL,
     };
     if (fanout_add(x->fanout, worker, &rq) == 0)
         x->calls[x->part_count - 1] = x->call_count++;
@@ -260,9 +262,27 @@ static void read_answer(struct exchange *x, const struct exchange_question *q, c
         err_doubt(&p->err);
 }
 
+/* One question to one worker: by courier, or by itself. */
+static void ask_one(struct exchange *x, size_t worker)
+{
+    struct courier *courier = x->master->courier;
+    struct fanout_answer answer;
+    buf_reset(&x->carried);
+    if (courier_carry(courier, worker, fanout_added(x->fanout), &answer, &x->carried)) {
+        fanout_settle(x->fanout, &answer);
+    } else {
+        fanout_run(x->fanout);
+        courier_returned(courier, worker, fanout_answer(x->fanout, x->calls[0])->elapsed_us);
+    }
+}
+
 void exchange_run(struct exchange *x, const struct exchange_question *q)
 {
-    fanout_run(x->fanout);
+    bool one = x->part_count == 1 && x->parts[0].err.code == ERR_NONE;
+    if (q->together && one && x->master->courier != NULL)
+        ask_one(x, x->parts[0].shard);
+    else
+        fanout_run(x->fanout);
     for (size_t i = 0; i < x->part_count; i++) {
         struct merge_part *p = &x->parts[i];
         if (p->text == NULL && p->err.code == ERR_NONE)

@@ -9,6 +9,7 @@
 #include "common/cluster.h"
 #include "common/http.h"
 #include "fcgi-master/breaker.h"
+#include "fcgi-master/courier.h"
 #include "fcgi-master/fanout.h"
 #include "fcgi-master/merge.h"
 #include "fcgi-master/tables.h"
@@ -34,6 +35,7 @@ struct master {
     pthread_mutex_t schema_lock; /* one change of schema at a time */
     atomic_size_t describer;     /* the worker that answered the last /describe: the first to be asked again */
     struct breaker *breaker;
+    struct courier *courier; /* NULL: every call goes by itself */
     atomic_bool verifying; /* a /verify is under way: it takes a thread here, and one of each worker */
     atomic_int streams; /* inserts of lines under way, each of which holds a thread for long */
     int64_t started_us;
@@ -60,6 +62,7 @@ struct exchange {
     size_t part_count;
     size_t call_count; /* since exchange_begin */
     size_t describer;  /* the worker that gave exchange_describe a new description */
+    struct buf carried; /* the body of an answer that a courier brought */
     struct err err;    /* what exchange_fail answers */
     struct buf shards; /* its raw array "shards", empty for [] */
 };
@@ -88,6 +91,7 @@ struct exchange_question {
     const char *path;
     enum merge_kind kind;
     bool stream;            /* answers may come as lines: a part without error and without text is one to be pulled */
+    bool together;          /* to one worker it may go in one batch with those of other requests */
     bool write;             /* a lost answer leaves the outcome unknown, and nothing is sent twice that has no key */
     const char *type;       /* the bodies' Content-Type; NULL: application/json */
     const char *schema_tag; /* NULL for none */

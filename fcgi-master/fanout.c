@@ -19,7 +19,6 @@
 #define MAX_HEADER_TEXT   2048 /* of those together whose value differs from attempt to attempt */
 #define POLL_MS           1000 /* the longest wait in one turn of the loop; libcurl's own timers shorten it */
 #define DEADLINE_SLACK_US 2000 /* libcurl counts in whole milliseconds */
-#define LINES             "application/x-ndjson"
 #define READ_BUFFER       65536L /* bytes that libcurl reads at once */
 
 /* The headers of an attempt, linked as libcurl wants them: made for every attempt, so in memory that stays. */
@@ -43,7 +42,7 @@ struct call {
     const char *worker_name;
     size_t sent; /* bytes of the request's body that libcurl took */
     bool marked; /* the answer's X-Shardgate is the worker's name */
-    bool lines;  /* its Content-Type is NDJSON */
+    bool fits;   /* its Content-Type is that of the streamed answer that was asked for */
     bool streamed; /* it is, and some of it has arrived */
     bool paused;
     bool too_long;
@@ -192,7 +191,7 @@ static size_t write_body(char *from, size_t size, size_t count, void *arg)
     struct call *c = arg;
     struct fanout *f = c->fanout;
     size_t n = size * count;
-    if (!c->streamed && c->lines && c->marked) {
+    if (!c->streamed && c->fits && c->marked) {
         long status = 0;
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         c->streamed = status == 200;
@@ -238,7 +237,7 @@ static size_t read_header(char *line, size_t size, size_t count, void *arg)
         c->marked = n == strlen(c->worker_name) && memcmp(value, c->worker_name, n) == 0;
     value = header_value(line, len, "Content-Type", &n);
     if (value != NULL)
-        c->lines = c->request.stream && n >= strlen(LINES) && strncasecmp(value, LINES, strlen(LINES)) == 0;
+        c->fits = c->request.stream != NULL && n >= strlen(c->request.stream) && strncasecmp(value, c->request.stream, strlen(c->request.stream)) == 0;
     value = header_value(line, len, "Idempotency-Replayed", &n);
     if (value != NULL)
         c->answer.replayed = n == strlen("true") && memcmp(value, "true", n) == 0;
@@ -278,13 +277,18 @@ static int add_header(struct headers *h, const char *name, const char *value)
     return 0;
 }
 
+int64_t fanout_told_ms(int64_t left_ms)
+{
+    int64_t margin_ms = left_ms / 8;
+    return left_ms - (margin_ms < FANOUT_MARGIN_MS ? margin_ms : FANOUT_MARGIN_MS);
+}
+
 static int set_headers(struct call *c, long remaining_ms)
 {
     const struct fanout_request *rq = &c->request;
     struct headers *h = &c->headers;
     char ms[24];
-    long margin_ms = remaining_ms / 8 < FANOUT_MARGIN_MS ? remaining_ms / 8 : (long)FANOUT_MARGIN_MS;
-    snprintf(ms, sizeof ms, "%ld", remaining_ms - margin_ms);
+    snprintf(ms, sizeof ms, "%" PRId64, fanout_told_ms(remaining_ms));
     h->count = h->used = 0;
     if (add_header(h, "X-Timeout-Ms", ms) != 0 || add_header(h, "X-Request-Id", rq->request_id) != 0)
         return -1;
@@ -294,8 +298,8 @@ static int set_headers(struct call *c, long remaining_ms)
         return -1;
     if (rq->key != NULL && add_header(h, "Idempotency-Key", rq->key) != 0)
         return -1;
-    if (rq->stream)
-        link_header(h, "Accept: " LINES);
+    if (rq->stream != NULL && add_header(h, "Accept", rq->stream) != 0)
+        return -1;
     if (rq->body != NULL) {
         /* An empty Expect keeps libcurl from waiting for a "100 Continue" before it sends a long body. */
         link_header(h, "Expect:");
@@ -371,7 +375,7 @@ static void set_options(struct call *c, long remaining_ms)
         curl_easy_setopt(e, CURLOPT_POSTFIELDS, rq->repeatable ? rq->body : NULL);
     }
     /* fanout_run() and fanout_pull() keep the deadlines of streams */
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, rq->stream ? 0L : remaining_ms);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, rq->stream != NULL ? 0L : remaining_ms);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      remaining_ms < FANOUT_CONNECT_MS ? remaining_ms : (long)FANOUT_CONNECT_MS);
 }
@@ -438,7 +442,7 @@ static bool start_attempt(struct fanout *f, struct call *c)
     drop_body(c);
     c->sent = 0;
     c->marked = false;
-    c->lines = false;
+    c->fits = false;
     c->streamed = false;
     c->paused = false;
     c->too_long = false;
@@ -570,7 +574,7 @@ static bool is_awaited(struct fanout *f, struct call *c)
         c->answer.status = 200;
         return false;
     }
-    if (c->under_way && c->request.stream && clock_now_us() >= c->request.deadline_us)
+    if (c->under_way && c->request.stream != NULL && clock_now_us() >= c->request.deadline_us)
         end_attempt(f, c, CURLE_OPERATION_TIMEDOUT);
     return c->under_way;
 }
@@ -610,6 +614,16 @@ void fanout_run(struct fanout *f)
         c->answer.body = buf_text(&c->body);
         c->answer.len = c->body.len;
     }
+}
+
+const struct fanout_request *fanout_added(const struct fanout *f)
+{
+    return &f->calls[f->run]->request;
+}
+
+void fanout_settle(struct fanout *f, const struct fanout_answer *answer)
+{
+    f->calls[f->run++]->answer = *answer;
 }
 
 /* Lets a paused stream go on until it has more bytes than `rest`. */

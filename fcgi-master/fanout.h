@@ -7,7 +7,7 @@
  *     fanout_reset  →  fanout_add … fanout_add  →  fanout_run  →  fanout_answer …      (and again)
  *                                                                 └─ of a streamed answer: fanout_pull … fanout_pull
  *
- * A streamed answer (NDJSON, where the call asked for it) is read as it is pulled. What arrived and was not pulled yet is
+ * A streamed answer (of the type that the call asked for) is read as it is pulled. What arrived and was not pulled yet is
  * bounded: beyond that libcurl does not read from the connection, and the worker waits. One pull drives all streams.
  */
 #ifndef SHARDGATE_FANOUT_H
@@ -28,6 +28,10 @@
 #define FANOUT_IDLE_S     3   /* an idle connection older than this is not used again; lighttpd keeps it for longer */
 #define FANOUT_MARGIN_MS  100 /* at most, and an eighth of the time: what the worker is told less */
 #define FANOUT_MAX_DETAIL 256
+
+/* The types of streamed answers. */
+#define FANOUT_LINES    "application/x-ndjson" /* rows */
+#define FANOUT_MESSAGES "application/http"     /* the answers to a batch */
 
 enum fanout_result {
     FANOUT_NOT_SENT,       /* no byte of the request left: it had no effect */
@@ -52,7 +56,7 @@ struct fanout_request {
     int64_t deadline_us;    /* CLOCK_MONOTONIC; X-Timeout-Ms says less, so that the worker's own verdict arrives */
     bool repeatable;        /* it may run more than once: a read, or a write with a key */
     bool probe;             /* it finds out how the worker does: sent whatever the breaker says, and takes no place there */
-    bool stream;            /* asks for NDJSON; another answer is taken, too, and is whole */
+    const char *stream;     /* asks for a streamed answer of this type; another is taken, too, and is whole. NULL: for a whole one */
 };
 
 struct fanout_answer {
@@ -91,6 +95,14 @@ int fanout_add(struct fanout *f, size_t worker, const struct fanout_request *rq)
 
 /* Makes all calls added since the last run, at once, and returns when each has its result. The deadline holds until then. */
 void fanout_run(struct fanout *f);
+
+/* Instead of running it: what the one call that was added since the last run asks for, and the answer that it got by another way. The
+ * answer's body is borrowed until the next reset. */
+const struct fanout_request *fanout_added(const struct fanout *f);
+void fanout_settle(struct fanout *f, const struct fanout_answer *answer);
+
+/* What a worker is told of the time that is left for a call. */
+int64_t fanout_told_ms(int64_t left_ms);
 
 /* The calls since the last reset, in the order of fanout_add; those that were run. */
 size_t fanout_count(const struct fanout *f);

@@ -366,6 +366,7 @@ static void ask_shards(struct statement *s)
         .path = s->operation->path,
         .kind = s->operation->kind,
         .stream = s->operation->answer == NULL,
+        .together = s->operation->kind == MERGE_SELECT || s->operation->kind == MERGE_WRITE,
         .write = s->operation->write,
         .schema_tag = s->table->tag,
         .deadline_us = s->x.deadline_us,

@@ -104,6 +104,12 @@ int main(int argc, char **argv)
         fanout_global_clear();
         goto out;
     }
+    if (cluster.batching)
+        master.courier = courier_start(&cluster, options.rundir, token, master.breaker);
+    if (cluster.batching && master.courier == NULL) {
+        log_error("the threads that carry batches to the workers cannot be started");
+        goto stop;
+    }
     struct http_app app = {
         .name = "master",
         .routes = routes,
@@ -116,6 +122,8 @@ int main(int argc, char **argv)
         .arg = &master,
     };
     status = http_serve(&app);
+stop:
+    courier_stop(master.courier);
     probe_stop(probes);
     fanout_global_clear();
 out:

@@ -574,7 +574,7 @@ static void start_streams(size_t count)
     fanout_reset(f);
     for (size_t i = 0; i < count; i++) {
         struct fanout_request rq = make_request(true, LONG_MS);
-        rq.stream = true;
+        rq.stream = FANOUT_LINES;
         assert_int_equal(fanout_add(f, i, &rq), 0);
     }
     fanout_run(f);
