@@ -15,6 +15,7 @@
 
 #define PROBLEM_MAX (1024 * 1024)
 #define PATH_MAX_BYTES (64 * 1024) /* lighttpd's own limit on a parameter */
+#define RANDOM_ID 8                /* bytes of a request id, two characters each */
 
 /* The request */
 
@@ -68,7 +69,6 @@ static void choose_request_id(struct http *h)
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     static const char hex[] = "0123456789abcdef";
     const char *given = http_header(h, "X-Request-Id");
-    unsigned char random[8];
 
     if (given != NULL && *given != '\0') {
         size_t len = strlen(given);
@@ -78,13 +78,17 @@ static void choose_request_id(struct http *h)
             return;
         }
     }
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        memset(random, 0, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++) {
-        h->request_id[2 * i] = hex[random[i] >> 4];
-        h->request_id[2 * i + 1] = hex[random[i] & 15];
+    if (h->random_left < RANDOM_ID) {
+        if (getrandom(h->random, sizeof(h->random), 0) != (ssize_t)sizeof(h->random))
+            memset(h->random, 0, sizeof(h->random));
+        h->random_left = sizeof(h->random);
     }
-    h->request_id[2 * sizeof(random)] = '\0';
+    h->random_left -= RANDOM_ID;
+    for (size_t i = 0; i < RANDOM_ID; i++) {
+        h->request_id[2 * i] = hex[h->random[h->random_left + i] >> 4];
+        h->request_id[2 * i + 1] = hex[h->random[h->random_left + i] & 15];
+    }
+    h->request_id[2 * RANDOM_ID] = '\0';
 }
 
 void http_init(struct http *h, const struct http_app *app, const struct http_port *port, void *source)

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #define VARIABLE_MAX 128 /* "HTTP_" and the name of a header that a program asks for */
+#define HEAD_USUAL 1024  /* bytes of an answer's header, which is allocated at once */
 #define BREAK_STEP_MS 10
 #define BREAK_MAX_MS 200
 
@@ -85,6 +86,13 @@ static int put(struct http *h, const void *data, size_t len)
     return 0;
 }
 
+static void append_line(struct buf *head, const char *name, const char *value)
+{
+    buf_append_text(head, name);
+    buf_append_text(head, value);
+    buf_append_text(head, "\r\n");
+}
+
 /* Writes the header. `length` is that of the whole body, or -1 when the body is streamed; lighttpd chunks it then. */
 static int put_head(struct http *h, int status, const char *type, int64_t length)
 {
@@ -98,13 +106,21 @@ static int put_head(struct http *h, int status, const char *type, int64_t length
 
     h->status = status;
     buf_init(&head, 2 * HTTP_HEADERS_MAX);
-    buf_printf(&head, "Status: %d\r\n", status);
+    (void)buf_reserve(&head, HEAD_USUAL);
+    buf_append_text(&head, "Status: ");
+    buf_append_integer(&head, status);
+    buf_append_text(&head, "\r\n");
     if (type != NULL)
-        buf_printf(&head, "Content-Type: %s\r\n", type);
-    if (length >= 0)
-        buf_printf(&head, "Content-Length: %lld\r\n", (long long)length);
-    buf_printf(&head, "X-Shardgate: %s\r\nX-Request-Id: %s\r\nServer-Timing: %s;dur=%lld.%03d\r\nCache-Control: no-store\r\n",
-               h->app->name, h->request_id, h->app->name, (long long)(took_us / 1000), (int)(took_us % 1000));
+        append_line(&head, "Content-Type: ", type);
+    if (length >= 0) {
+        buf_append_text(&head, "Content-Length: ");
+        buf_append_integer(&head, length);
+        buf_append_text(&head, "\r\n");
+    }
+    append_line(&head, "X-Shardgate: ", h->app->name);
+    append_line(&head, "X-Request-Id: ", h->request_id);
+    buf_printf(&head, "Server-Timing: %s;dur=%lld.%03d\r\nCache-Control: no-store\r\n",
+               h->app->name, (long long)(took_us / 1000), (int)(took_us % 1000));
     if (h->app->cors)
         buf_append_text(&head, cors);
     /* A header of the handler's that is lost would change the answer's meaning: the exchange breaks off instead. */

@@ -44,6 +44,8 @@ struct http {
     uint64_t body_read; /* by http_body_text and http_body_read */
     bool waits_limited; /* those for more of the body */
     char request_id[HTTP_REQUEST_ID_MAX + 1];
+    unsigned char random[256]; /* for the next request ids, … */
+    size_t random_left;        /* … of which as many are unused */
 };
 
 /* Between http_init and http_clear a thread has one `h` for all its requests, one after the other. `port` and `source` are borrowed. */
