@@ -147,7 +147,8 @@ int engine_commit(struct engine_session *s) __attribute__((warn_unused_result));
 int engine_rollback(struct engine_session *s, const char *savepoint) __attribute__((warn_unused_result));
 int engine_save(struct engine_session *s, const char *savepoint) __attribute__((warn_unused_result));
 
-/* Ends the request under way as soon as it can; the only call that another thread may make. The session stays usable. */
+/* Ends the request under way as soon as it can; the only call that another thread may make. The session stays usable. It counts
+ * for nothing before the request has begun, so who cannot know that calls it until the request has ended. */
 void engine_cancel(struct engine_session *s);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_ROLLBACKS 100 /* that are interrupted, one behind the other */
+
 enum { ENVCHANGE_BEGIN = 8, ENVCHANGE_COMMIT = 9, ENVCHANGE_ROLLBACK = 10 };
 
 /* Limits of SQLite's parser that T-SQL of a sane size can meet. */
@@ -90,10 +92,11 @@ static int tell(struct engine_session *s, int type, uint64_t from, uint64_t to)
     return s->sink.transaction ? s->sink.transaction(s->sink.arg, type, from, to) : 0;
 }
 
+/* A cancel must not keep what was written: it interrupts SQLite's next step, whichever that is. */
 static void undo(struct engine_session *s)
 {
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    for (int attempt = 0; attempt < MAX_ROLLBACKS && !sqlite3_get_autocommit(s->db); attempt++)
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     release(s, false);
 }
 

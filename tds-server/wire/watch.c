@@ -20,16 +20,19 @@ struct watch {
 
 static void cancel_entry(struct watch_entry *e)
 {
-    if (!e->done) {
-        e->done = true;
-        e->cancel(e->arg);
-    }
+    e->given_up = true;
+    e->cancel(e->arg);
 }
 
-/* Looks at the first byte that waits, without taking it. */
+/* Looks at the first byte that waits, without taking it. A request that was given up is cancelled again each time: the first time may
+ * have come before it had begun, or between two of its statements. */
 static void look_at(const struct watch *w, struct watch_entry *e)
 {
     unsigned char first;
+    if (e->given_up) {
+        cancel_entry(e);
+        return;
+    }
     ssize_t got = recv(e->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         return;
@@ -58,9 +61,7 @@ static void *watch_main(void *arg)
         nanosleep(&(struct timespec){.tv_nsec = WATCH_INTERVAL_MS * 1000000L}, NULL);
         pthread_mutex_lock(&w->lock);
         for (struct watch_entry *e = w->entries; e != NULL; e = e->next) {
-            if (!e->done) {
-                look_at(w, e);
-            }
+            look_at(w, e);
         }
     }
     pthread_mutex_unlock(&w->lock);
@@ -105,7 +106,7 @@ void watch_stop(struct watch *w)
 void watch_add(struct watch *w, struct watch_entry *e)
 {
     pthread_mutex_lock(&w->lock);
-    e->done = false;
+    e->given_up = false;
     e->previous = NULL;
     e->next = w->entries;
     if (e->next != NULL) {

@@ -1,5 +1,5 @@
 /* Watches the clients of running requests from a thread of its own: one that sends an attention or goes away has its
- * request cancelled. Knows sockets, and nothing of sessions but a function to call.
+ * request cancelled, until it ends. Knows sockets, and nothing of sessions but a function to call.
  *
  * The thread looks at the busy sockets every WATCH_INTERVAL_MS, and sleeps while there are none: a short request costs two
  * uncontended locks and no system call.
@@ -17,9 +17,9 @@ struct watch;
 struct watch_entry {
     int fd;
     bool encrypted;            /* the bytes cannot be told apart: any of them cancels */
-    void (*cancel)(void *arg); /* called at most once for each watch_add, by the watch's thread */
+    void (*cancel)(void *arg); /* called by the watch's thread, again and again until watch_remove */
     void *arg;
-    bool done;
+    bool given_up;
     struct watch_entry *next;
     struct watch_entry *previous;
 };

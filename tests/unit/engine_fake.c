@@ -174,12 +174,25 @@ static int select_text(struct engine_session *s, long letters)
     return result;
 }
 
-static int hang(struct engine_session *s)
+static void hang_until_cancelled(struct engine_session *s)
 {
     while (!atomic_load(&s->cancelled)) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
+}
+
+static int hang(struct engine_session *s)
+{
+    hang_until_cancelled(s);
     return fail(s, 3621, "The statement has been terminated.");
+}
+
+/* Like an engine that the cancel reaches before it has begun. */
+static int hang_late(struct engine_session *s)
+{
+    hang_until_cancelled(s);
+    atomic_store(&s->cancelled, false);
+    return hang(s);
 }
 
 static long number(const char *text)
@@ -214,6 +227,9 @@ int engine_batch(struct engine_session *s, const char *sql, size_t len)
     }
     if (strncmp(text, "fail", 4) == 0) {
         return fail(s, 208, "Invalid object name 'fail'.");
+    }
+    if (strncmp(text, "hang late", 9) == 0) {
+        return hang_late(s);
     }
     if (strncmp(text, "hang", 4) == 0) {
         return hang(s);

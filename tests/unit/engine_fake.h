@@ -11,6 +11,7 @@
  *   fail            error 208
  *   fail badly      error 9001, of severity 21
  *   hang            until it is cancelled
+ *   hang late       until it is cancelled again: the first time counts for nothing
  *   use X           a change of database
  *   print X         a message
  *   <anything else> no result

@@ -676,6 +676,23 @@ static void attention_ends_a_request_and_is_answered_once(void **state)
     client_close(&c);
 }
 
+static void an_attention_before_the_engine_has_begun_is_not_lost(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_log_in(&c, V74, true);
+    client_send_batch(&c, "hang late");
+    usleep(50000);
+    client_send(&c, PACKET_ATTENTION, 0, NULL, 0);
+    buf_reset(&text);
+    client_read_text(&c, &text);
+    client_read_text(&c, &text);
+    assert_string_equal(buf_text(&text), "DONE 100 00 0\nDONE 20 00 0\n");
+    expect_batch(&c, "select 1", "COLUMNS INT ''\nROW 1\nDONE 10 c1 1\n");
+    client_close(&c);
+}
+
 static void attention_gives_up_a_message_that_is_not_whole(void **state)
 {
     (void)state;
@@ -850,6 +867,7 @@ int main(void)
         cmocka_unit_test(severe_errors_end_the_connection),
         cmocka_unit_test(idle_clients_are_given_up),
         cmocka_unit_test(attention_ends_a_request_and_is_answered_once),
+        cmocka_unit_test(an_attention_before_the_engine_has_begun_is_not_lost),
         cmocka_unit_test(attention_gives_up_a_message_that_is_not_whole),
         cmocka_unit_test(ignored_messages_do_nothing),
         cmocka_unit_test(a_client_that_leaves_ends_its_request),
