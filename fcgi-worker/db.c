@@ -5,6 +5,8 @@
 #include "common/utf8.h"
 #include "config.h"
 #include "fcgi-worker/dberror.h"
+#include "fcgi-worker/param.h"
+#include "fcgi-worker/prepared.h"
 #include "fcgi-worker/watchdog.h"
 
 #include <sql.h>
@@ -16,12 +18,17 @@
 #include <time.h>
 
 #define NO_TRANSACTION 3903 /* ROLLBACK TRANSACTION without BEGIN TRANSACTION */
+#define NO_SUCH_HANDLE 8179 /* sp_execute with a number that the session does not know */
 
 struct db {
     const struct db_config *config;
     SQLHENV env;
     SQLHDBC dbc;      /* NULL: not connected */
-    SQLHSTMT stmt;    /* of dbc */
+    SQLHSTMT direct;  /* of dbc: for what is not prepared */
+    struct prepared_cache *cache;
+    SQLHSTMT stmt;    /* what the statement under way uses: `direct`, or the handle of `prepared` */
+    struct prepared *prepared; /* of the statement under way; NULL for none */
+    bool whole;       /* the server has answered it to its end */
     struct result *result;
     int64_t used_us;  /* when the connection last answered */
     unsigned losses;  /* the count of lost connections at that time */
@@ -33,13 +40,6 @@ struct db {
 
 /* Connections that this process has lost. All lead to one server: when one breaks, the others may be broken too. */
 static atomic_uint losses;
-
-/* A parameter's C value and indicator, which ODBC reads when it executes. */
-struct slot {
-    SQLBIGINT integer;
-    double real;
-    SQLLEN indicator;
-};
 
 /* ---- Diagnostics -------------------------------------------------------------------------------------------------- */
 
@@ -62,15 +62,27 @@ static size_t read_records(SQLSMALLINT type, SQLHANDLE handle, struct dberror re
 
 static void disconnect(struct db *db)
 {
-    if (db->stmt != SQL_NULL_HANDLE)
-        SQLFreeHandle(SQL_HANDLE_STMT, db->stmt);
+    prepared_clear(db->cache);
+    if (db->direct != SQL_NULL_HANDLE)
+        SQLFreeHandle(SQL_HANDLE_STMT, db->direct);
     if (db->dbc != SQL_NULL_HANDLE) {
         SQLDisconnect(db->dbc);
         SQLFreeHandle(SQL_HANDLE_DBC, db->dbc);
     }
-    db->stmt = SQL_NULL_HANDLE;
+    db->direct = db->stmt = SQL_NULL_HANDLE;
+    db->prepared = NULL;
     db->dbc = SQL_NULL_HANDLE;
     db->kept = false; /* `transaction` stays: what it still holds must not run outside of it on a new connection */
+}
+
+/* Ends the statement under way, read to its end or not. */
+static void end_statement(struct db *db)
+{
+    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    if (db->prepared != NULL)
+        prepared_end(db->cache, db->prepared, db->whole);
+    db->prepared = NULL;
+    db->stmt = db->direct;
 }
 
 /* Turns the records of the statement's handle into the error, and drops a connection that is not certainly good. */
@@ -85,8 +97,10 @@ static enum dberror_kind fail(struct db *db, enum dberror_phase phase, const str
     if (e->code == ERR_INTERNAL || phase == DBERROR_CONNECT)
         log_error("SQL error %d, %s: %s", e->sql_error, count > 0 ? records[0].message : "", s == NULL ? "" : buf_text(&s->sql));
     result_close(db->result); /* it is unbound before the memory serves another */
+    if (kind == DBERROR_REFUSED && db->prepared != NULL && e->sql_error == NO_SUCH_HANDLE)
+        kind = DBERROR_UNSENT; /* the session is not the one that it was, so that its options are gone, too */
     if (kind == DBERROR_REFUSED) {
-        SQLFreeStmt(db->stmt, SQL_CLOSE);
+        end_statement(db);
     } else {
         losses++;
         disconnect(db);
@@ -110,7 +124,8 @@ struct db *db_new(const struct db_config *config)
         return NULL;
     db->config = config;
     db->result = result_new();
-    if (db->result == NULL || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env))
+    db->cache = prepared_new();
+    if (db->result == NULL || db->cache == NULL || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env))
         || !SQL_SUCCEEDED(SQLSetEnvAttr(db->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0))) {
         db_free(db);
         return NULL;
@@ -122,7 +137,9 @@ void db_free(struct db *db)
 {
     if (db == NULL)
         return;
-    disconnect(db);
+    if (db->cache != NULL)
+        disconnect(db);
+    prepared_free(db->cache);
     if (db->env != SQL_NULL_HANDLE)
         SQLFreeHandle(SQL_HANDLE_ENV, db->env);
     result_free(db->result);
@@ -160,6 +177,7 @@ static SQLRETURN drain(struct db *db)
     do
         rc = SQLMoreResults(db->stmt);
     while (SQL_SUCCEEDED(rc));
+    db->whole = rc == SQL_NO_DATA;
     return rc;
 }
 
@@ -251,8 +269,9 @@ static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
     }
     SQLRETURN rc = SQLDriverConnectW(db->dbc, NULL, wide, (SQLSMALLINT)units, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
     explicit_bzero(wide, sizeof(wide));
-    if (!SQL_SUCCEEDED(rc) || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, db->dbc, &db->stmt)))
+    if (!SQL_SUCCEEDED(rc) || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, db->dbc, &db->direct)))
         return connect_fail(db, e);
+    db->stmt = db->direct;
     if (set_session_options(db, e) < 0)
         return -1;
     db->kept = false;
@@ -261,56 +280,13 @@ static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
 
 /* ---- Parameters --------------------------------------------------------------------------------------------------- */
 
-/* How each kind of parameter is given to the driver. ColumnSize is the declared length: a smaller one would cut the value
- * silently, one that varied with the value would make a new plan for each length. 0 goes with the (MAX) types. */
-enum source { FROM_INTEGER, FROM_REAL, FROM_TEXT };
-static const struct {
-    SQLSMALLINT c_type, sql_type;
-    SQLULEN size;
-    enum source source;
-} binds[STATEMENT_BINDS] = {
-    [STATEMENT_BIT] = {SQL_C_SBIGINT, SQL_BIT, 1, FROM_INTEGER},
-    [STATEMENT_TINYINT] = {SQL_C_SBIGINT, SQL_TINYINT, 3, FROM_INTEGER},
-    [STATEMENT_INT] = {SQL_C_SBIGINT, SQL_INTEGER, 10, FROM_INTEGER},
-    [STATEMENT_BIGINT] = {SQL_C_SBIGINT, SQL_BIGINT, 19, FROM_INTEGER},
-    [STATEMENT_DECIMAL] = {SQL_C_CHAR, SQL_DECIMAL, 0, FROM_TEXT},
-    [STATEMENT_FLOAT] = {SQL_C_DOUBLE, SQL_DOUBLE, 53, FROM_REAL},
-    [STATEMENT_VARCHAR] = {SQL_C_CHAR, SQL_VARCHAR, 8000, FROM_TEXT},
-    [STATEMENT_NVARCHAR] = {SQL_C_CHAR, SQL_WVARCHAR, 4000, FROM_TEXT},
-    [STATEMENT_NVARCHAR_MAX] = {SQL_C_CHAR, SQL_WLONGVARCHAR, 0, FROM_TEXT},
-    [STATEMENT_VARBINARY] = {SQL_C_BINARY, SQL_VARBINARY, 8000, FROM_TEXT},
-    [STATEMENT_VARBINARY_MAX] = {SQL_C_BINARY, SQL_LONGVARBINARY, 0, FROM_TEXT},
-};
-
-static int bind_params(struct db *db, const struct statement *s, struct slot *slots)
+static int bind_params(struct db *db, const struct statement *s, struct param_slot *slots)
 {
     for (size_t i = 0; i < s->param_count; i++) {
         const struct statement_param *p = &s->params[i];
-        struct slot *slot = &slots[i];
-        const char *text = statement_value(s, p);
-        SQLPOINTER data = (SQLPOINTER)(uintptr_t)text; /* ODBC does not write to input parameters */
-        SQLULEN size = p->bind == STATEMENT_DECIMAL ? (SQLULEN)p->precision : binds[p->bind].size;
-
-        switch (binds[p->bind].source) {
-        case FROM_INTEGER:
-            slot->integer = p->null ? 0 : strtoll(text, NULL, 10);
-            slot->indicator = 0;
-            data = &slot->integer;
-            break;
-        case FROM_REAL:
-            slot->real = p->null ? 0 : strtod(text, NULL);
-            slot->indicator = 0;
-            data = &slot->real;
-            break;
-        case FROM_TEXT:
-        default:
-            slot->indicator = (SQLLEN)p->len;
-            break;
-        }
-        if (p->null)
-            slot->indicator = SQL_NULL_DATA;
-        if (!SQL_SUCCEEDED(SQLBindParameter(db->stmt, (SQLUSMALLINT)(i + 1), SQL_PARAM_INPUT, binds[p->bind].c_type,
-                                            binds[p->bind].sql_type, size, (SQLSMALLINT)p->scale, data, (SQLLEN)p->len, &slot->indicator)))
+        param_set(&slots[i], s, p);
+        const void *place = param_is_text(p->bind) ? (const void *)statement_value(s, p) : &slots[i].number;
+        if (!param_bind(db->stmt, i + 1, p->bind, p->precision, p->scale, place, p->len, &slots[i].indicator))
             return -1;
     }
     return 0;
@@ -386,6 +362,7 @@ static bool fit_lock_wait(struct db *db, int64_t deadline_us)
         return true;
     statement_init(&s);
     statement_lock_timeout(&s, wanted);
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)seconds_left(deadline_us), SQL_IS_UINTEGER);
     bool good = exec_text(db, buf_text(&s.sql)) && drain(db) == SQL_NO_DATA;
     statement_clear(&s);
     if (!good)
@@ -395,35 +372,49 @@ static bool fit_lock_wait(struct db *db, int64_t deadline_us)
     return true;
 }
 
-/* Sends a statement and waits for the first of its answer; on failure *kind says how it failed. */
+/* Executes a statement by its own handle where it has one, else as a text whose parameters are bound to `slots`. */
+static bool exec_statement(struct db *db, const struct statement *s)
+{
+    if (db->prepared == NULL)
+        return exec_text(db, buf_text(&s->sql));
+    SQLRETURN rc = SQLExecute(db->stmt);
+    return SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA;
+}
+
+/* Sends a statement and waits for the first of its answer; on failure *kind says how it failed.
+ *
+ * Handles are for kept connections outside of transactions: one that the server does not know leads to another try on a new
+ * connection, which a commit and what stands in a transaction must not have. */
 static int try_execute(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, enum dberror_kind *kind,
                        struct err *e)
 {
     enum dberror_phase phase = effect == DB_WRITE && !db->transaction ? DBERROR_WRITING : DBERROR_READING;
-    struct slot *slots = NULL;
+    struct param_slot *slots = NULL;
     int rc = -1;
 
     *kind = DBERROR_REFUSED;
-    if (s->param_count > 0 && (slots = calloc(s->param_count, sizeof(*slots))) == NULL)
-        return err_set(e, ERR_INTERNAL, "memory ran out");
     SQLULEN wait = seconds_left(deadline_us);
-    if (wait == 0) {
-        (void)deadline_error(db, e);
-        goto out;
-    }
-    SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
+    if (wait == 0)
+        return deadline_error(db, e);
     if (!fit_lock_wait(db, deadline_us)) {
         *kind = fail(db, DBERROR_READING, s, e);
         if (*kind == DBERROR_LOST)
             *kind = DBERROR_UNSENT; /* the statement itself was not sent */
-        goto out;
+        return -1;
     }
-    if (bind_params(db, s, slots) < 0) {
-        (void)err_set(e, ERR_INTERNAL, "the driver refused a parameter");
-        goto out;
+    if (db->kept && !db->transaction && (db->prepared = prepared_find(db->cache, db->dbc, s)) != NULL) {
+        db->stmt = prepared_handle(db->prepared);
+    } else if (s->param_count > 0) {
+        slots = calloc(s->param_count, sizeof(*slots));
+        if (slots == NULL || bind_params(db, s, slots) < 0) {
+            (void)err_set(e, ERR_INTERNAL, "the driver refused a parameter, or memory ran out");
+            goto out;
+        }
     }
+    SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
+    db->whole = false;
     begin_watch(db, deadline_us);
-    bool good = exec_text(db, buf_text(&s->sql));
+    bool good = exec_statement(db, s);
     if (end_watch(db))
         *kind = fail_late(db, phase, e);
     else if (good)
@@ -431,8 +422,8 @@ static int try_execute(struct db *db, const struct statement *s, enum db_effect 
     else
         *kind = fail(db, phase, s, e);
 out:
-    if (db->stmt != SQL_NULL_HANDLE)
-        SQLFreeStmt(db->stmt, SQL_RESET_PARAMS); /* the slots go */
+    if (slots != NULL && db->direct != SQL_NULL_HANDLE)
+        SQLFreeStmt(db->direct, SQL_RESET_PARAMS); /* the slots go */
     free(slots);
     return rc;
 }
@@ -474,7 +465,7 @@ int db_execute(struct db *db, const struct statement *s, enum db_effect effect, 
         (void)fail(db, effect == DB_WRITE && !db->transaction ? DBERROR_WRITING : DBERROR_READING, s, e);
         return -1;
     }
-    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    end_statement(db);
     if (rows != NULL)
         *rows = (int64_t)changed;
     return 0;
@@ -507,7 +498,7 @@ int db_execute_number(struct db *db, const struct statement *s, enum db_effect e
         (void)fail(db, effect == DB_WRITE && !db->transaction ? DBERROR_WRITING : DBERROR_READING, s, e);
         return -1;
     }
-    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    end_statement(db);
     return 0;
 }
 
@@ -556,7 +547,7 @@ static void array_measure(struct array *a)
         size_t total = 0;
         for (size_t i = 0; i < a->column_count; i++) {
             const struct statement_param *p = array_param(a, a->count, i);
-            size_t width = binds[p->bind].source == FROM_TEXT ? p->len + 1 : sizeof(SQLBIGINT);
+            size_t width = param_is_text(p->bind) ? p->len + 1 : sizeof(SQLBIGINT);
             total += width > a->columns[i].width ? width : a->columns[i].width;
         }
         if (a->count > 0 && total * (a->count + 1) > DB_ARRAY_BYTES)
@@ -564,7 +555,7 @@ static void array_measure(struct array *a)
         for (size_t i = 0; i < a->column_count; i++) {
             struct column *c = &a->columns[i];
             const struct statement_param *p = array_param(a, a->count, i);
-            size_t width = binds[p->bind].source == FROM_TEXT ? p->len + 1 : sizeof(SQLBIGINT);
+            size_t width = param_is_text(p->bind) ? p->len + 1 : sizeof(SQLBIGINT);
             if (width > c->width)
                 c->width = width;
             if (a->count == 0 || p->bind > c->bind) /* the (MAX) kinds stand behind their plain ones */
@@ -590,18 +581,13 @@ static int array_fill(struct array *a)
             const struct statement_param *p = array_param(a, row, i);
             const char *text = statement_value(a->s, p);
             char *place = c->data + row * c->width;
-            c->indicators[row] = p->null ? SQL_NULL_DATA : binds[c->bind].source == FROM_TEXT ? (SQLLEN)p->len : 0;
+            c->indicators[row] = p->null ? SQL_NULL_DATA : param_is_text(c->bind) ? (SQLLEN)p->len : 0;
             if (p->null)
                 continue;
-            if (binds[c->bind].source == FROM_INTEGER) {
-                SQLBIGINT v = strtoll(text, NULL, 10);
-                memcpy(place, &v, sizeof(v));
-            } else if (binds[c->bind].source == FROM_REAL) {
-                double v = strtod(text, NULL);
-                memcpy(place, &v, sizeof(v));
-            } else {
+            if (param_is_text(c->bind))
                 memcpy(place, text, p->len);
-            }
+            else
+                param_write_number(place, c->bind, text);
         }
     }
     return 0;
@@ -625,10 +611,7 @@ static bool array_bind(struct db *db, struct array *a)
 
     for (size_t i = 0; good && i < a->column_count; i++) {
         struct column *c = &a->columns[i];
-        SQLULEN size = c->bind == STATEMENT_DECIMAL ? (SQLULEN)c->precision : binds[c->bind].size;
-        good = SQL_SUCCEEDED(SQLBindParameter(db->stmt, (SQLUSMALLINT)(i + 1), SQL_PARAM_INPUT, binds[c->bind].c_type,
-                                              binds[c->bind].sql_type, size, (SQLSMALLINT)c->scale, c->data, (SQLLEN)c->width,
-                                              c->indicators));
+        good = param_bind(db->stmt, i + 1, c->bind, c->precision, c->scale, c->data, c->width, c->indicators);
     }
     return good;
 }
@@ -756,7 +739,7 @@ void db_close(struct db *db)
     if (db->stmt == SQL_NULL_HANDLE)
         return;
     result_close(db->result);
-    SQLFreeStmt(db->stmt, SQL_CLOSE);
+    end_statement(db);
 }
 
 int db_get_integer(struct db *db, size_t column, int64_t *out, struct err *e)

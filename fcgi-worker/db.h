@@ -7,6 +7,8 @@
  *        ^                  └── lost, timed out, or its state is not certain ──┘
  *        └─────────────────────────────────────────────────────────────────────
  *
+ * What a kept connection executes again it keeps prepared (prepared.h), which changes what it costs and nothing else.
+ *
  * What failed on a kept connection is repeated once on a new one if it cannot have been executed, or changes nothing.
  * The phase of a failure decides the outcome of a write: not connected, not sent or refused by the server is
  * not_applied; sent and no answer is unknown.

@@ -130,16 +130,6 @@ static void delete_rows(struct http *h, void *thread)
     request_close(&r);
 }
 
-/* Asks for one number. */
-static int query_number(struct request *r, const struct statement *s, int64_t *out)
-{
-    int rc = -1;
-    if (db_query(r->db, s, r->deadline_us, &r->error) == 0 && db_fetch(r->db, &r->error) > 0)
-        rc = db_get_integer(r->db, 0, out, &r->error) < 0 ? -1 : 0;
-    db_close(r->db);
-    return rc;
-}
-
 static void count_rows(struct http *h, void *thread)
 {
     static const char *const fields[] = {"db_name", "table", "condition", "params", "shard_key", "scatter", NULL};
@@ -151,7 +141,7 @@ static void count_rows(struct http *h, void *thread)
     statement_init(&s);
     buf_init(&out, REQUEST_MAX_ANSWER);
     if (request_open(&r, h, thread, fields) == 0 && request_where(&r, false) == 0 && request_table(&r) == 0
-        && statement_count(&s, r.table, r.where, &r.error) == 0 && query_number(&r, &s, &count) == 0) {
+        && statement_count(&s, r.table, r.where, &r.error) == 0 && db_execute_number(r.db, &s, DB_READ, r.deadline_us, &count, &r.error) == 0) {
         buf_printf(&out, "{\"status\":\"ok\",\"total\":%" PRId64 ",\"complete\":true,\"map\":[{\"shard\":%d,\"worker\":", count, r.worker->shard);
         json_write_text(&out, r.worker->name);
         buf_printf(&out, ",\"count\":%" PRId64 "}]}", count);

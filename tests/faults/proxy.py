@@ -89,6 +89,10 @@ class Proxy:
                     return None
         return None
 
+    def pass_on(self, data):
+        """What goes on in place of a client's bytes: for subclasses."""
+        return data
+
     def _accept(self):
         while True:
             try:
@@ -130,6 +134,8 @@ class Connection:
     def _pump(self, source, sink, direction):
         try:
             while data := source.recv(65536):
+                if direction == REQUEST:
+                    data = self.proxy.pass_on(data)
                 fault = self.proxy.take(self, direction, data)
                 if fault is not None:
                     sink.sendall(data[:fault.after])

@@ -23,6 +23,7 @@ REQUEST_S = 60     # longer than any request takes, on a slow machine too
 HUNG_S = 30        # what no request may take: three deadlines, and much for a machine that has other things to do
 LINES = "application/x-ndjson"
 COMMIT = "COMMIT TRANSACTION".encode("utf-16-le")  # as it travels in TDS
+EXECUTE = "sp_execute".encode("utf-16-le")  # of what is prepared only this does
 
 
 def shard_of(key):

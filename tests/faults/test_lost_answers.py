@@ -18,7 +18,7 @@ FAULTS = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(FAULTS), str(FAULTS.parents[0] / "integration")]
 import harness  # noqa: E402
 from proxy import ANSWER, CUT, HOLD, REQUEST, RESET, Fault  # noqa: E402
-from stage import COMMIT, KEYS, Call, Stage  # noqa: E402
+from stage import KEYS, Call, Stage  # noqa: E402
 
 CUTS = int(os.environ.get("SHARDGATE_CUTS", "60"))
 LOG = {"db_name": "Work", "table": "Log"}
@@ -36,14 +36,14 @@ class LostAnswers(unittest.TestCase):
         cls.stage.post("/create-table", {**UNIQUE, "columns": {"student_id": "INT NOT NULL PRIMARY KEY", "op": "INT"}})
 
     def cut(self, name, fault, count, rows):
-        """Keyed inserts of so many rows, each struck by the fault."""
+        """Keyed inserts of so many rows, each struck by the fault as its key travels, with which its COMMIT does."""
         first = {"cut": 0, "request": 100000, "pair": 200000}[name]
         outcomes = collections.Counter()
         struck = sum(p.struck.total() for p in self.stage.tds)
         for op in range(first, first + count):
             shard = op % len(KEYS)
             data = [{"student_id": KEYS[shard], "op": op, "part": part} for part in range(rows)]
-            self.stage.tds[shard].arm(fault if op % 2 else fault._replace(kind=RESET))
+            self.stage.tds[shard].arm(fault._replace(kind=CUT if op % 2 else RESET, when=f"{name}-{op}".encode()))
             call = Call(self.stage.masters[0], "/insert", {**LOG, "data": data if rows > 1 else data[0]}, f"{name}-{op}")
             outcomes[call.outcome] += 1
             self.stage.tds[shard].disarm()
@@ -59,13 +59,13 @@ class LostAnswers(unittest.TestCase):
         self.assertLessEqual(abs(len(there) - outcomes["applied"]), outcomes["unknown"])
 
     def test_the_answer_is_lost(self):
-        self.cut("cut", Fault(CUT, ANSWER, 0, when=COMMIT), CUTS, 1)
+        self.cut("cut", Fault(CUT, ANSWER, 0), CUTS, 1)
 
     def test_the_commit_is_lost(self):
-        self.cut("request", Fault(CUT, REQUEST, 0, when=COMMIT), CUTS // 3, 1)
+        self.cut("request", Fault(CUT, REQUEST, 0), CUTS // 3, 1)
 
     def test_the_answer_to_a_transaction_is_lost(self):
-        self.cut("pair", Fault(CUT, ANSWER, 0, when=COMMIT), CUTS // 3, 2)
+        self.cut("pair", Fault(CUT, ANSWER, 0), CUTS // 3, 2)
 
     def hold_original(self, body, key):
         """A keyed write whose statement is held on its way to the database. Its worker is no more, and the master has repeated it."""

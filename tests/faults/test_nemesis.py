@@ -24,7 +24,7 @@ sys.path[:0] = [str(FAULTS), str(FAULTS.parents[0] / "integration")]
 import harness  # noqa: E402
 import proxy  # noqa: E402
 from books import APPLIED, NOT_APPLIED, UNKNOWN, Books, Stream, show, verdict  # noqa: E402
-from stage import COMMIT, HUNG_S, KEYS, SHARDS, TOKEN, Call, Stage, shard_of  # noqa: E402
+from stage import COMMIT, EXECUTE, HUNG_S, KEYS, SHARDS, TOKEN, Call, Stage, shard_of  # noqa: E402
 
 SLOW = bool(os.environ.get("SHARDGATE_SLOW"))  # programs with sanitizers
 KILLS = int(os.environ.get("SHARDGATE_KILLS", "40" if SLOW else "100"))
@@ -347,7 +347,7 @@ class Nemesis:
 
     def lose_commit(self):
         """The next commit of a shard, or its answer, is lost."""
-        fault = proxy.Fault(self.random.choice((proxy.CUT, proxy.RESET, proxy.SWALLOW)), self.random.choice((proxy.REQUEST, proxy.ANSWER, proxy.ANSWER)), 0, when=COMMIT)
+        fault = proxy.Fault(self.random.choice((proxy.CUT, proxy.RESET, proxy.SWALLOW)), self.random.choice((proxy.REQUEST, proxy.ANSWER, proxy.ANSWER)), 0, when=self.random.choice((COMMIT, EXECUTE)))
         self.random.choice(self.stage.tds).arm(fault)
 
     def act(self):
