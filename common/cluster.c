@@ -393,7 +393,7 @@ static int read_tds(struct reader *r, const struct place *p, bool present, size_
 
 /* workers: [ … ] */
 
-enum { WORKER_NAME, WORKER_SUFFIX, WORKER_PORT, WORKER_THREADS, WORKER_TDS };
+enum { WORKER_NAME, WORKER_SUFFIX, WORKER_PORT, WORKER_THREADS, WORKER_LANES, WORKER_TDS };
 
 static const struct key worker_keys[] = {
     [WORKER_NAME] = {.name = "name", .kind = KEY_TEXT, .offset = offsetof(struct cluster_worker, name),
@@ -403,6 +403,8 @@ static const struct key worker_keys[] = {
     [WORKER_PORT] = {.name = "port", .kind = KEY_INT, .offset = offsetof(struct cluster_worker, port), .min = 1, .max = 65535},
     [WORKER_THREADS] = {.name = "threads", .kind = KEY_INT, .offset = offsetof(struct cluster_worker, threads),
                         .min = 1, .max = CLUSTER_MAX_THREADS},
+    [WORKER_LANES] = {.name = "lanes", .kind = KEY_INT, .offset = offsetof(struct cluster_worker, lanes),
+                      .min = 1, .max = CLUSTER_MAX_THREADS},
     [WORKER_TDS] = {.name = "tds", .kind = KEY_NESTED},
 };
 
@@ -458,6 +460,8 @@ static int read_worker(struct reader *r, const struct place *p, size_t shard)
         w->port = 8081 + (int)shard;
     if (w->threads == 0)
         w->threads = 4;
+    if (w->lanes == 0)
+        w->lanes = 8;
     if (claim_port(r, p, "port", w->port) != 0)
         return -1;
     (void)find_member(p, "tds", &child);

@@ -6,7 +6,7 @@
  *   { "bind": "127.0.0.1",
  *     "limits":  { "max_rows": 10000000, "max_groups": 1000000, "max_memory": 268435456, "max_scatter": 256 },
  *     "master":  { "port": 8080, "role": "primary", "threads": 8, "batching": true },
- *     "workers": [ { "name": "go", "suffix": "GO", "port": 8081, "threads": 4,
+ *     "workers": [ { "name": "go", "suffix": "GO", "port": 8081, "threads": 4, "lanes": 8,
  *                    "tds": { "embedded": true, "port": 14331 } },
  *                  { "name": "python", "suffix": "PY", "port": 8082,
  *                    "tds": { "host": "sql2.example", "port": 1433, "user": "shardgate",
@@ -43,6 +43,7 @@ struct cluster_worker {
     char *suffix; /* [A-Za-z0-9_]{1,16}, unique without regard to case; "GO", "PY", "NODE", else the name in capitals */
     int port;     /* 8081 + shard */
     int threads;  /* 4 */
+    int lanes;    /* 8: those that help with batches, beside the threads */
     struct cluster_tds tds;
 };
 

@@ -6,6 +6,7 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "fcgi-worker/lanes.h"
 #include "fcgi-worker/ledger.h"
 #include "fcgi-worker/operations.h"
 #include "fcgi-worker/request.h"
@@ -181,13 +182,15 @@ static int serve(const struct cluster *c, const struct cluster_worker *w, int sh
         .arg = &worker,
     };
 
+    worker.lanes = lanes_new((unsigned)w->lanes, operations_thread_open, operations_thread_close, &worker);
     int status = EX_OSERR;
-    if (worker.schema == NULL || worker.ledger == NULL || worker.db.watchdog == NULL) {
+    if (worker.schema == NULL || worker.ledger == NULL || worker.lanes == NULL || worker.db.watchdog == NULL) {
         log_error("memory ran out");
     } else {
         operations_set_token(token);
         status = http_serve(&app);
     }
+    lanes_free(worker.lanes);
     ledger_free(worker.ledger);
     schema_cache_free(worker.schema);
     watchdog_free(worker.db.watchdog);

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/query.h"
+#include "fcgi-worker/batch.h"
 #include "fcgi-worker/catalogue.h"
 #include "fcgi-worker/changes.h"
 #include "fcgi-worker/insert.h"
@@ -250,6 +251,7 @@ const struct http_route operations_routes[] = {
     {"POST", "/update", update_rows, check_token, HTTP_WRITE},
     {"POST", "/delete", delete_rows, check_token, HTTP_WRITE},
     {"POST", "/map-reduce-count", count_rows, check_token, HTTP_READ},
+    {"POST", "/batch", batch_answer, check_token, HTTP_ALONE},
     {"POST", "/catalogue", catalogue_list, check_token, HTTP_ALONE},
     {"POST", "/describe", describe, check_token, HTTP_ALONE},
     {"POST", "/security-check", security_check, check_token, HTTP_ALONE},

@@ -31,6 +31,7 @@ struct worker {
     struct db_config db;
     struct schema_cache *schema;
     struct ledger *ledger; /* ledger.h */
+    struct lanes *lanes;   /* lanes.h */
 };
 
 /* A thread's context: http.h's `thread`. */

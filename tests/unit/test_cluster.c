@@ -94,7 +94,7 @@ static void test_values_are_taken(void **state)
               "  \"max_body\": 1048576, \"timeout_ms\": 750, \"limits\": {\"max_rows\": 5, \"max_groups\": 7, \"max_memory\": 2097152, \"max_scatter\": 2},\n"
               "  \"master\": { \"port\": 9000, \"role\": \"backup\", \"threads\": 2 },\n"
               "  \"workers\": [\n"
-              "    { \"name\": \"alpha-1\", \"port\": 9001, \"threads\": 3, \"tds\": { \"embedded\": true, \"port\": 9101 } },\n"
+              "    { \"name\": \"alpha-1\", \"port\": 9001, \"threads\": 3, \"lanes\": 5, \"tds\": { \"embedded\": true, \"port\": 9101 } },\n"
               "    { \"name\": \"b\", \"suffix\": \"Bee_2\", \"port\": 9002, \"tds\": { \"host\": \"sql2.example\", \"user\": \"//x\",\n"
               "      \"password_file\": \"secrets/sql2\", \"ca_file\": null } },\n"
               "    { \"name\": \"c\", \"tds\": { \"host\": \"10.0.0.1\", \"port\": 1444, \"encrypt\": \"request\", \"password_file\": \"/p\",\n"
@@ -117,6 +117,8 @@ static void test_values_are_taken(void **state)
     assert_string_equal(c.workers[0].suffix, "ALPHA_1");
     assert_int_equal(c.workers[0].port, 9001);
     assert_int_equal(c.workers[0].threads, 3);
+    assert_int_equal(c.workers[0].lanes, 5);
+    assert_int_equal(c.workers[1].lanes, 8);
     assert_true(c.workers[0].tds.embedded);
     assert_string_equal(c.workers[0].tds.host, "127.0.0.1");
     assert_int_equal(c.workers[0].tds.port, 9101);
