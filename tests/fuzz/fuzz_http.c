@@ -1,11 +1,12 @@
 /* Requests as FastCGI hands them over: parameters one a line, NAME=VALUE, a blank line, then the body. Whatever they say, there
  * is one well-formed answer, whose problem is strict JSON; a query that is taken reads the same when it is written again;
- * and what the master takes of its headers is what their rules allow.
- * libfcgi's streams are in memory here. */
+ * and what the master takes of its headers is what their rules allow. An input that is an HTTP message instead is a part of a batch,
+ * and has to be answered as the same request that comes alone. libfcgi's streams are in memory here. */
 #include <config.h>
 
 #include "common/cluster.h"
 #include "common/http_private.h"
+#include "common/message.h"
 #include "fcgi-master/exchange.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -49,6 +50,37 @@ static void split_input(const uint8_t *data, size_t size, struct input *in)
     in->body = malloc(in->body_len > 0 ? in->body_len : 1); /* so that a sanitizer sees who reads behind it */
     CHECK(in->body != NULL);
     memcpy(in->body, p, in->body_len);
+}
+
+/* NAME=VALUE of a header, as CGI names it. */
+static void append_parameter(struct buf *out, const char *prefix, const struct message_text *name, const struct message_text *value)
+{
+    buf_append_text(out, prefix);
+    for (size_t i = 0; i < name->len; i++) {
+        char c = name->text[i];
+        buf_append_char(out, c == '-' ? '_' : c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c);
+    }
+    buf_append_char(out, '=');
+    buf_append(out, value->text, value->len);
+    buf_append_char(out, '\n');
+}
+
+/* The input that is the same request. CGI has no difference between '-' and '_' in names: false where it matters. */
+static bool write_input(const struct message *m, struct buf *out)
+{
+    static const struct message_text method = {"REQUEST_METHOD", 14}, uri = {"REQUEST_URI", 11};
+    append_parameter(out, "", &method, &m->method);
+    append_parameter(out, "", &uri, &m->target);
+    for (size_t i = 0; i < m->field_count; i++) {
+        const struct message_text *name = &m->fields[i].name;
+        bool content = message_header(m, "Content-Type") == &m->fields[i].value || message_header(m, "Content-Length") == &m->fields[i].value;
+        if (memchr(name->text, '_', name->len) != NULL)
+            return false;
+        append_parameter(out, content ? "" : "HTTP_", name, &m->fields[i].value);
+    }
+    buf_append_char(out, '\n');
+    buf_append(out, m->body.text, m->body.len);
+    return buf_status(out) == 0;
 }
 
 static void end_of_body(FCGX_Stream *s)
@@ -204,10 +236,10 @@ static void take_pieces(struct http *h, void *thread)
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/body", take_body, NULL, HTTP_ALONE},
-    {"POST", "/query", take_query, NULL, HTTP_ALONE},
-    {"GET", "/any", take_any_query, NULL, HTTP_ALONE},
-    {"POST", "/pieces", take_pieces, NULL, HTTP_ALONE},
+    {"POST", "/body", take_body, NULL, HTTP_WRITE},
+    {"POST", "/query", take_query, NULL, HTTP_READ},
+    {"GET", "/any", take_any_query, NULL, HTTP_READ},
+    {"POST", "/pieces", take_pieces, NULL, HTTP_READ},
 };
 
 /* The answer */
@@ -285,29 +317,84 @@ static void *open_master(void)
     return exchange_thread_open(&master, 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static const struct http_app app = {
+    .name = "fuzz", .routes = routes, .route_count = sizeof routes / sizeof routes[0], .max_body = MAX_BODY, .cors = true};
+static unsigned char out_text[ANSWER_MAX];
+
+/* The answer to a request that comes by itself, which lives until the next one; its status. */
+static int answer_alone(const uint8_t *data, size_t size, void *thread, struct message_text *body)
 {
-    static const struct http_app app = {
-        .name = "fuzz", .routes = routes, .route_count = sizeof routes / sizeof routes[0], .max_body = MAX_BODY, .cors = true};
-    static unsigned char out_text[ANSWER_MAX];
-    static void *thread;
     struct input in;
-    if (thread == NULL)
-        CHECK((thread = open_master()) != NULL);
+    struct http h;
     split_input(data, size, &in);
     FCGX_Stream from = {.rdNext = in.body, .wrNext = in.body + in.body_len, .stop = in.body + in.body_len, .stopUnget = in.body,
                         .isReader = 1, .fillBuffProc = end_of_body};
     FCGX_Stream to = {.rdNext = out_text + ANSWER_MAX, .wrNext = out_text, .stop = out_text + ANSWER_MAX, .emptyBuffProc = no_room};
     FCGX_Request fcgi = {.in = &from, .out = &to, .envp = in.params, .ipcFd = -1};
-    struct http h;
     http_init(&h, &app, &http_fcgi_port, &fcgi);
     http_fcgi_open(&h);
     http_answer(&h, thread);
     CHECK(h.state == STATE_DONE || h.state == STATE_BROKEN);
-    check_answer(&h, (const char *)out_text, (size_t)(to.wrNext - out_text));
-    http_close(&h);
+    size_t len = (size_t)(to.wrNext - out_text);
+    check_answer(&h, (const char *)out_text, len);
+    body->text = (const char *)memmem(out_text, len, "\r\n\r\n", 4) + 4;
+    body->len = (size_t)((const char *)out_text + len - body->text);
+    int status = h.status;
     http_clear(&h);
     free(in.text);
     free(in.body);
+    return status;
+}
+
+/* Is the part's own request id taken? Else the answers have random ones. (And a 404 says whether it is a batch's.) */
+static bool has_id(const struct message *m)
+{
+    static const char taken[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const struct message_text *id = message_header(m, "X-Request-Id");
+    for (size_t i = 0; id != NULL && i < id->len; i++) {
+        if (memchr(taken, id->text[i], sizeof taken - 1) == NULL)
+            return false;
+    }
+    return id != NULL && id->len > 0 && id->len <= HTTP_REQUEST_ID_MAX;
+}
+
+static void answer_part(const struct message *m, void *thread)
+{
+    char *none[] = {NULL};
+    FCGX_Request fcgi = {.envp = none, .ipcFd = -1};
+    struct http batch;
+    struct buf out, input;
+    struct message answered;
+    struct message_text alone;
+    size_t used = 0;
+    buf_init(&out, ANSWER_MAX);
+    buf_init(&input, ANSWER_MAX);
+    http_init(&batch, &app, &http_fcgi_port, &fcgi);
+    http_fcgi_open(&batch);
+    CHECK(http_answer_part(&batch, m, thread, &out) == 0);
+    CHECK(message_read_answer(buf_text(&out), out.len, &answered, &used) == 1 && used == out.len);
+    const struct message_text *id = message_header(m, "X-Batch-Id"), *named = message_header(&answered, "X-Batch-Id");
+    CHECK((id == NULL) == (named == NULL) && (id == NULL || (id->len == named->len && memcmp(id->text, named->text, id->len) == 0)));
+    if (write_input(m, &input)) {
+        CHECK(answer_alone((const uint8_t *)input.data, input.len, thread, &alone) == answered.status);
+        CHECK(!has_id(m) || answered.status == 404 || (alone.len == answered.body.len && memcmp(alone.text, answered.body.text, alone.len) == 0));
+    }
+    http_clear(&batch);
+    buf_clear(&out);
+    buf_clear(&input);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void *thread;
+    struct message m;
+    struct message_text body;
+    size_t used = 0;
+    if (thread == NULL)
+        CHECK((thread = open_master()) != NULL);
+    if (message_read_request((const char *)data, size, &m, &used) == 1)
+        answer_part(&m, thread);
+    else
+        (void)answer_alone(data, size, thread, &body);
     return 0;
 }
