@@ -3,6 +3,7 @@
 #include "common/http_private.h"
 
 #include "common/log.h"
+#include "common/memory.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -80,7 +81,7 @@ static void *run_thread(void *arg)
 
     if (thread == NULL) {
         atomic_store(&s->broken, true);
-        kill(getpid(), SIGTERM); /* wakes main out of sigwait */
+        kill(getpid(), SIGTERM); /* wakes main */
         return NULL;
     }
     if (atomic_fetch_add(&s->opened, 1) + 1 == s->app->threads)
@@ -151,7 +152,6 @@ int http_serve(const struct http_app *app)
     struct worker_thread *threads = calloc(app->threads, sizeof(*threads));
     unsigned started = 0;
     sigset_t stop;
-    int signal_number;
     int rc = EXIT_FAILURE;
 
     sigemptyset(&stop);
@@ -180,7 +180,7 @@ int http_serve(const struct http_app *app)
         }
     }
     if (!atomic_load(&server.broken))
-        sigwait(&stop, &signal_number);
+        (void)memory_wait_for_signal(&stop);
 
     /* In this order, so that a thread which accept() lets go sees why. Connections are served to their end. */
     atomic_store(&server.stopping, true);

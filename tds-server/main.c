@@ -1,5 +1,6 @@
 /* shardgate-tdsd: options, signals, and the order of start and stop. */
 #include "common/log.h"
+#include "common/memory.h"
 #include "tds-server/engine/engine.h"
 #include "tds-server/wire/login.h"
 #include "tds-server/server.h"
@@ -298,9 +299,7 @@ static int serve(const struct options *o, const char *password, const sigset_t *
     }
     announce(o, server_port(server));
 
-    int signal_number = 0;
-    sigwait(stop_signals, &signal_number);
-    log_info("stopping on signal %d", signal_number);
+    log_info("stopping on signal %d", memory_wait_for_signal(stop_signals));
     all_ended = server_stop(server);
     status = EXIT_SUCCESS;
 
@@ -335,7 +334,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIG;
     }
 
-    /* Blocked in every thread: only sigwait takes them. */
+    /* Blocked in every thread: only main takes them. */
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGTERM);
     sigaddset(&stop_signals, SIGINT);

@@ -268,10 +268,15 @@ def tsql(port, password, sql, database=None):
     return r.stdout + r.stderr
 
 
+def memory(pid):
+    """The process's memory in bytes, as /proc/PID/status names it: VmRSS, VmHWM, RssAnon (its own), RssFile (files, which share it) …"""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status.splitlines() if line.endswith(" kB")}
+
+
 def peak_memory(pid):
     """The most memory that the process has had since forget_peak_memory(), in bytes."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024
+    return memory(pid)["VmHWM"]
 
 
 def forget_peak_memory(pid):
