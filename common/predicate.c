@@ -22,14 +22,15 @@ void *predicate_alloc(struct predicate *p, size_t size)
 
     if (!c || need > c->size - c->used) {
         const size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
-        c = calloc(1, sizeof *c + room);
+        c = malloc(sizeof *c + room);
         if (!c)
             return NULL;
         c->size = room;
+        c->used = 0;
         c->next = p->chunks;
         p->chunks = c;
     }
-    void *memory = c->bytes + c->used;
+    void *memory = memset(c->bytes + c->used, 0, need); /* not the whole chunk, of which most trees need little */
     c->used += need;
     return memory;
 }
