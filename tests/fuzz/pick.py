@@ -35,7 +35,7 @@ def coverage(program, folders):
 
 
 def main():
-    program, corpus, finds = sys.argv[1:4]
+    program, corpus, finds = (argument.rstrip("/") for argument in sys.argv[1:4])
     most = int(sys.argv[4]) if len(sys.argv) > 4 else MOST
     edges = coverage(program, [corpus, finds])
     own = {name for name in edges if os.path.dirname(name) == corpus}
