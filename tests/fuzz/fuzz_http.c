@@ -1,7 +1,7 @@
 /* Requests as FastCGI hands them over: parameters one a line, NAME=VALUE, a blank line, then the body. Whatever they say, there
  * is one well-formed answer, whose problem is strict JSON; a query that is taken reads the same when it is written again;
  * and what the master takes of its headers is what their rules allow. An input that is an HTTP message instead is a part of a batch,
- * and has to be answered as the same request that comes alone. libfcgi's streams are in memory here. */
+ * and has to be answered as the same request that comes alone, but where its answer is too long. libfcgi's streams are in memory here. */
 #include <config.h>
 
 #include "common/cluster.h"
@@ -215,15 +215,18 @@ static void take_any_query(struct http *h, void *thread)
     buf_clear(&out);
 }
 
-/* The body piece by piece, as a stream. */
+/* The body piece by piece, as a stream; behind more than is held back, if the query says "long". */
 static void take_pieces(struct http *h, void *thread)
 {
+    static const char more[HTTP_HELD + 1];
     struct err e = ERR_INIT;
     char piece[PIECE];
     size_t got = 0, all = 0;
     int rc;
     (void)thread;
     http_begin(h, 200, http_has_type(h, "application/x-ndjson") ? "application/x-ndjson" : "text/plain");
+    if (strcmp(http_query(h), "long") == 0 && http_write(h, more, sizeof more) != 0)
+        return;
     while ((rc = http_body_read(h, piece, sizeof piece, 1, &got, &e)) == 0 && got > 0) {
         all += got;
         CHECK(got <= sizeof piece && http_write(h, piece, got) == 0);
@@ -375,7 +378,11 @@ static void answer_part(const struct message *m, void *thread)
     CHECK(message_read_answer(buf_text(&out), out.len, &answered, &used) == 1 && used == out.len);
     const struct message_text *id = message_header(m, "X-Batch-Id"), *named = message_header(&answered, "X-Batch-Id");
     CHECK((id == NULL) == (named == NULL) && (id == NULL || (id->len == named->len && memcmp(id->text, named->text, id->len) == 0)));
-    if (write_input(m, &input)) {
+    enum http_kind kind = http_part_kind(&batch, m);
+    CHECK((kind == HTTP_ALONE) == (answered.status == 404));
+    if (message_header(&answered, "X-Batch-Alone") != NULL) {
+        CHECK(answered.status == 413 && kind == HTTP_READ);
+    } else if (write_input(m, &input)) {
         CHECK(answer_alone((const uint8_t *)input.data, input.len, thread, &alone) == answered.status);
         CHECK(!has_id(m) || answered.status == 404 || (alone.len == answered.body.len && memcmp(alone.text, answered.body.text, alone.len) == 0));
     }
