@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The gateway beside its ceilings, in interleaved rounds of one run: the bare chain (two hops that do nothing) and a direct loop
-over FreeTDS on the same database. Prints a table, writes JSON, and a plot if asked for one.
+over FreeTDS on the same database. Before that the time of a start and the memory of a cluster that nobody asks anything, behind it
+the most memory under that load, and what is left of it. Prints a table, writes JSON, and a plot if asked for one.
 
     make bench                                    all rows, 1, 32 and 128 clients, five rounds of 3 s
     make bench BENCH="--rows keyed_select --clients 32 --rounds 7 --plot docs/bench.svg"
@@ -40,6 +41,7 @@ ROWS = {
     "scatter_million": ("/select", """'{"db_name":"Bench","table":"M"}'""", None, False),
 }
 ONE_CLIENT = ("scatter_million",)
+SETTLED_S = 12  # after this long all have given back what they freed (common/memory.h)
 
 LUA = """
 wrk.method = "POST"
@@ -69,12 +71,24 @@ class Bench:
         self.options = options
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-bench-"))
         self.first = 1_000_000
-        self.cluster = Cluster().start()
-        self.bare = ProbeCluster()
+        self.cluster, self.bare = Cluster(), ProbeCluster()
+        self.starts = self.measure_starts()
+        self.memory = {"idle": self.measure_memory(settle=True)}
         for name in ("shardgate-worker", "shardgate-master"):
             shutil.copy(BUILD / "tests" / "bench" / "bare_chain", self.bare.folder / name)
         self.bare.start()
         self.fill()
+
+    def measure_starts(self):
+        """Seconds from `shardgate up` to its line `ready`: the first makes the data folder, the others find it. The last one runs on."""
+        seconds = []
+        while True:
+            began = time.monotonic()
+            self.cluster.start()
+            seconds.append(time.monotonic() - began)
+            if len(seconds) > self.options.starts:
+                return seconds
+            self.cluster.launched.stop()
 
     def close(self):
         self.bare.clear()
@@ -125,11 +139,21 @@ class Bench:
             used[role] = used.get(role, 0) + (int(fields[11]) + int(fields[12])) * TICK_US
         return used
 
-    def memory_mib(self):
-        kib = 0
-        for pid, _ in self.processes(self.cluster):
-            kib += int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
-        return kib / 1024
+    def measure_memory(self, settle=False):
+        """A row for each process, the launcher too, in KiB: VmRSS, VmHWM, RssAnon (its own), RssFile (files; each process counts the
+        pages that it shares with others), and Pss, which counts a shared page once in all."""
+        if settle:
+            time.sleep(SETTLED_S)
+        rows = []
+        for pid, role in [(self.cluster.launched.process.pid, "launcher"), *self.processes(self.cluster)]:
+            row = {key: size // 1024 for key, size in harness.memory(pid).items() if key in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
+            row["Pss"] = int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+            rows.append({"process": role, **row})
+        return rows
+
+    def forget_peaks(self):
+        for pid in self.cluster.processes():
+            harness.forget_peak_memory(pid)
 
     def wrk(self, cluster, row, clients):
         path, body = ROWS[row][:2]
@@ -189,6 +213,12 @@ def line(row, clients, target, r):
     return f"{row:<16}{clients:>8}  {target:<12}{r['rate']:>10.1f}{r['p50_ms']:>9.2f}{r['p99_ms']:>9.2f}{of:>12}   {cpu}"
 
 
+def memory_line(name, rows):
+    mib = {key: sum(row[key] for row in rows) / 1024 for key in ("VmRSS", "VmHWM", "RssAnon", "Pss")}
+    return (f"{name}: {mib['VmRSS']:.1f} MiB RSS in all {len(rows)} processes ({mib['RssAnon']:.1f} of them private, "
+            f"{mib['Pss']:.1f} with shared pages counted once); at their largest {mib['VmHWM']:.1f}")
+
+
 def plot(path, results):
     """Requests a second by row and target, at the largest number of clients measured."""
     clients = max(r["clients"] for r in results)
@@ -212,6 +242,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS), type=lambda s: s.split(","))
     parser.add_argument("--clients", default="1,32,128", type=lambda s: [int(n) for n in s.split(",")])
     parser.add_argument("--rounds", default=5, type=int)
+    parser.add_argument("--starts", default=9, type=int)
     parser.add_argument("--seconds", default=3, type=int)
     parser.add_argument("--json", default="bench.json", type=pathlib.Path)
     parser.add_argument("--plot", type=pathlib.Path)
@@ -224,15 +255,20 @@ def main():
             parser.error(f"{tool} is missing: apt-get install wrk gnuplot-nox")
     bench, results = Bench(options), []
     try:
-        print(f"idle: {bench.memory_mib():.0f} MiB in all processes\n{HEAD}", flush=True)
+        print(f"start: {statistics.median(bench.starts[1:]):.2f} s at the median of {len(bench.starts) - 1}, {bench.starts[0]:.2f} s in a new data folder")
+        print(f"{memory_line('idle', bench.memory['idle'])}\n{HEAD}", flush=True)
+        bench.forget_peaks()
         for row in options.rows:
             for clients in [1] if row in ONE_CLIENT else options.clients:
                 measured = bench.measure(row, clients)
                 results.append({"row": row, "clients": clients, "results": measured})
                 for target, r in measured.items():
                     print(line(row, clients, target, r), flush=True)
-        print(f"under load: {bench.memory_mib():.0f} MiB in all processes at their largest")
-        options.json.write_text(json.dumps(results, indent=1))
+        bench.memory["under load"] = bench.measure_memory()
+        bench.memory["idle after it"] = bench.measure_memory(settle=True)
+        for name in ("under load", "idle after it"):
+            print(memory_line(name, bench.memory[name]))
+        options.json.write_text(json.dumps({"rows": results, "start_s": bench.starts, "memory_kib": bench.memory}, indent=1))
         if options.plot:
             plot(options.plot, results)
     finally:
