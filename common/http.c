@@ -7,6 +7,7 @@
 #include "common/utf8.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 #define PROBLEM_MAX (1024 * 1024)
 #define PATH_MAX_BYTES (64 * 1024) /* lighttpd's own limit on a parameter */
 #define RANDOM_ID 8                /* bytes of a request id, two characters each */
+
+/* Answers of this process, of all threads, whose readers let them wait. */
+static atomic_uint slow_readers;
 
 /* The request */
 
@@ -113,6 +117,9 @@ void http_close(struct http *h)
     json_free(h->tree);
     h->tree = NULL;
     buf_clear(&h->body); /* not reset: one large body would stay with the thread for ever */
+    if (h->slow)
+        atomic_fetch_sub(&slow_readers, 1);
+    h->slow = false;
 }
 
 void http_open(struct http *h, const char *method, const char *target, int64_t started_us)
@@ -373,6 +380,32 @@ static int release(struct http *h, int64_t length)
     return -1;
 }
 
+int http_become_slow(struct http *h)
+{
+    if (h->slow || h->app->slow_readers == 0)
+        return 0;
+    if (atomic_fetch_add(&slow_readers, 1) >= h->app->slow_readers) {
+        atomic_fetch_sub(&slow_readers, 1);
+        return -1;
+    }
+    h->slow = true;
+    return 0;
+}
+
+/* May a long answer begin? While slow readers have all their places, one more would only take threads from those who read. */
+static int check_readers(struct http *h)
+{
+    unsigned most = h->app->slow_readers;
+    struct err e = ERR_INIT;
+
+    if (most == 0 || atomic_load(&slow_readers) < most)
+        return 0;
+    (void)err_set(&e, ERR_TOO_BUSY, "%u readers of long answers are slow, which is all that there may be: no other long one begins", most);
+    h->state = STATE_OPEN;
+    http_fail(h, &e, NULL);
+    return -1;
+}
+
 int http_write(struct http *h, const void *data, size_t len)
 {
     if (h->state == STATE_HELD) {
@@ -381,7 +414,7 @@ int http_write(struct http *h, const void *data, size_t len)
             if (buf_status(&h->held) == 0)
                 return 0;
         }
-        if (release(h, -1) != 0)
+        if (check_readers(h) != 0 || release(h, -1) != 0)
             return -1;
     }
     if (h->state != STATE_STREAMING)
@@ -427,6 +460,8 @@ int http_take_back(struct http *h)
 
 void http_abort(struct http *h)
 {
+    if (h->state == STATE_DONE)
+        return; /* refused by http_write */
     if (h->state == STATE_HELD)
         (void)release(h, -1); /* what is broken off is broken off either way */
     h->state = STATE_BROKEN;

@@ -20,6 +20,9 @@
 #define HTTP_DRAIN_MS 30000    /* how long a client that was answered early may still send its body */
 #define HTTP_DRAIN_IDLE_MS 2000 /* and how long it may pause then */
 #define HTTP_HELD ((size_t)32 << 10) /* bytes of a streamed answer that are held back: a shorter one goes out whole */
+#define HTTP_PIECE (32 << 10)  /* bytes of an answer that are sent without a look at whether its reader takes them */
+#define HTTP_SLOW_MS 1000      /* a reader that lets a piece wait for longer is slow */
+#define HTTP_READER_MS 30000   /* how long the master lets a piece wait for its reader then */
 #define HTTP_STOP_MS 10000     /* how long requests under way may still take once the program is told to stop */
 
 #define HTTP_KEY_MAX 64        /* characters of an Idempotency-Key */
@@ -51,6 +54,11 @@ struct http_app {
     unsigned threads;      /* at least 1 */
     size_t max_body;       /* bytes; more is 413 */
     bool cors;
+    /* A reader who lets a piece of an answer wait holds a thread. When it has waited for `reader_ms` (0: it waits for ever) beyond HTTP_SLOW_MS, the
+     * answer is broken off. Of slow ones there may be `slow_readers` (0: any number): one more is broken off as soon as it is slow,
+     * and meanwhile no long answer begins (429 too_busy), so that most threads serve those who read. */
+    int reader_ms;
+    unsigned slow_readers;
     void *(*thread_open)(void *arg, unsigned index); /* called in the thread; NULL result ends the program */
     void (*thread_close)(void *thread);
     void *arg;
@@ -108,7 +116,7 @@ void http_fail(struct http *h, const struct err *e, const char *shards);
  *      ^               │                                              held, streaming ──abort──> broken
  *      └──take_back────┘
  *
- * http_write returns -1 once the client is gone. http_flush passes on what was written so far, with the head: 0, or -1 once the
+ * http_write returns -1 once the client is gone, or does not read, or was refused since too many do not. http_flush passes on what was written so far, with the head: 0, or -1 once the
  * client is gone; lighttpd is woken by it. http_take_back forgets what was begun, so that the request can be answered
  * by http_reply or http_fail after all: 0, or -1 when something of it has gone out. http_abort ends the exchange so that
  * the client sees unterminated JSON on a closed connection; before http_begin, so that it sees lighttpd's own 500. The

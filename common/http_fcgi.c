@@ -3,6 +3,7 @@
 #include "common/http_private.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -69,15 +70,40 @@ static int read_body(struct http *h, void *to, int size, int idle_ms)
     return n;
 }
 
-/* -1 once lighttpd has closed the connection, which it does when its client has gone. */
+/* Waits until the connection takes another HTTP_PIECE without blocking: lighttpd reads on when its client does. -1 to give that up. */
+static int wait_for_reader(struct http *h)
+{
+    const FCGX_Request *request = h->source;
+    struct pollfd p = {.fd = request->ipcFd, .events = POLLOUT};
+    int rc = poll(&p, 1, 0);
+
+    h->unwaited = 0;
+    if (rc == 0)
+        rc = poll(&p, 1, HTTP_SLOW_MS);
+    if (rc != 0) /* it takes more, or is gone, which the next write finds out */
+        return 0;
+    if (http_become_slow(h) != 0) {
+        log_warning("%s: the answer was cut: its reader is slow, as %u others are", h->request_id, h->app->slow_readers);
+        return -1;
+    }
+    if (poll(&p, 1, h->app->reader_ms) != 0)
+        return 0;
+    log_warning("%s: the answer was cut: its reader took nothing for %d ms", h->request_id, h->app->reader_ms);
+    return -1;
+}
+
+/* -1 once lighttpd has closed the connection, which it does when its client has gone; and when that does not read. */
 static int put(struct http *h, const void *data, size_t len)
 {
     FCGX_Request *request = h->source;
     const char *p = data;
 
     while (len > 0) {
-        int part = len < (1 << 20) ? (int)len : 1 << 20;
+        int part = len < HTTP_PIECE ? (int)len : HTTP_PIECE;
 
+        if (h->app->reader_ms > 0 && h->unwaited + (size_t)part > HTTP_PIECE && wait_for_reader(h) != 0)
+            return -1;
+        h->unwaited += (size_t)part;
         if (FCGX_PutStr(p, part, request->out) != part)
             return -1;
         p += part;
@@ -156,6 +182,7 @@ void http_fcgi_open(struct http *h)
     const char *method = FCGX_GetParam("REQUEST_METHOD", request->envp);
 
     h->waits_limited = false;
+    h->unwaited = 0;
     http_open(h, method != NULL ? method : "", target != NULL ? target : "", clock_now_us());
 }
 

@@ -43,6 +43,8 @@ struct http {
     struct json_object *tree;
     uint64_t body_read; /* by http_body_text and http_body_read */
     bool waits_limited; /* those for more of the body */
+    size_t unwaited;    /* bytes of the answer since its reader was last waited for */
+    bool slow;          /* the reader has let it wait: it has one of the places for such */
     char request_id[HTTP_REQUEST_ID_MAX + 1];
     unsigned char random[256]; /* for the next request ids, … */
     size_t random_left;        /* … of which as many are unused */
@@ -57,6 +59,9 @@ void http_clear(struct http *h);
 void http_open(struct http *h, const char *method, const char *target, int64_t started_us);
 void http_answer(struct http *h, void *thread);
 void http_close(struct http *h);
+
+/* Takes one of the program's places for slow readers, which the exchange keeps to its end. 0, or -1 when there is none. */
+int http_become_slow(struct http *h) __attribute__((warn_unused_result));
 
 /* The Content-Length; 0 without one. */
 unsigned long long http_body_length(const struct http *h);

@@ -64,6 +64,17 @@ static int read_options(int argc, char **argv, struct options *o)
     return o->data != NULL && o->rundir != NULL && optind == argc ? 0 : -1;
 }
 
+/* How many answers may wait for slow readers: a quarter of the threads, and half of the smallest worker's, which such answers hold too. */
+static unsigned slow_readers(const struct cluster *c)
+{
+    int most = c->master_threads / 4;
+    for (size_t i = 0; i < c->worker_count; i++) {
+        if (c->workers[i].threads / 2 < most)
+            most = c->workers[i].threads / 2;
+    }
+    return most > 1 ? (unsigned)most : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {0};
@@ -117,6 +128,8 @@ int main(int argc, char **argv)
         .threads = (unsigned)cluster.master_threads,
         .max_body = cluster.max_body,
         .cors = true,
+        .reader_ms = HTTP_READER_MS,
+        .slow_readers = slow_readers(&cluster),
         .thread_open = exchange_thread_open,
         .thread_close = exchange_thread_close,
         .arg = &master,

@@ -136,6 +136,7 @@ static void become(struct child *child, pid_t launcher, int log, int ready)
     for (char **variable = child->environment; *variable != NULL; variable++)
         putenv(*variable);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* a file that must not grow is an error of the write, not the end of a program */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execv(child->arguments[0], child->arguments);

@@ -14,7 +14,7 @@
 
 #define CHILD_MAX_ARGUMENTS 16
 #define CHILD_MAX_ENVIRONMENT 8
-#define CHILD_BACKLOG 1024 /* connections that wait at a socket; more than lighttpd ever has */
+#define CHILD_BACKLOG 4096 /* connections that wait at a socket; the kernel's net.core.somaxconn may say less */
 #define CHILD_FIRST_PAUSE_MS 200
 #define CHILD_LONGEST_PAUSE_MS 5000
 #define CHILD_STEADY_MS 10000 /* who lived this long starts with the shortest pause again */

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define CONF_MAX (4 * 1024 * 1024)
 #define VALUES_MAX 24
@@ -86,21 +85,14 @@ static int fill(const struct conf *c, const char *file, const struct values *v, 
     return rc;
 }
 
-/* Enough descriptors for CONF_MAX_CONNECTIONS where the machine allows it; lighttpd inherits the limit. */
-static int raise_descriptors(void)
+int conf_connections(int descriptors)
 {
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return 1024;
-    limit.rlim_cur = limit.rlim_max < CONF_MAX_FDS ? limit.rlim_max : CONF_MAX_FDS;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    return (int)limit.rlim_cur;
+    return descriptors / 2 < CONF_MAX_CONNECTIONS ? descriptors / 2 : CONF_MAX_CONNECTIONS;
 }
 
 static int set_server(const struct conf *c, struct values *v, const char *title, int port, int keep_alive_s, int write_idle_s)
 {
-    int fds = raise_descriptors();
+    int fds = c->descriptors < CONF_MAX_FDS ? c->descriptors : CONF_MAX_FDS;
     char *data = folder_plain_name(c->folder, c->folder->data, "data");
 
     if (data == NULL)
@@ -112,7 +104,8 @@ static int set_server(const struct conf *c, struct values *v, const char *title,
     set(v, "DATA", data);
     set(v, "MAX_REQUEST_KIB", text("%zu", c->cluster->max_body / 1024 + CONF_BODY_SLACK_KIB));
     set(v, "MAX_FDS", text("%d", fds));
-    set(v, "MAX_CONNECTIONS", text("%d", fds / 3 < CONF_MAX_CONNECTIONS ? fds / 3 : CONF_MAX_CONNECTIONS));
+    set(v, "MAX_CONNECTIONS", text("%d", conf_connections(fds)));
+    set(v, "BACKLOG", text("%d", CONF_BACKLOG));
     set(v, "KEEP_ALIVE_S", text("%d", keep_alive_s));
     set(v, "WRITE_IDLE_S", text("%d", write_idle_s));
     return 0;

@@ -11,15 +11,20 @@
 #include "common/cluster.h"
 #include "lighttpd/folder.h"
 
-#define CONF_MAX_FDS 4096
-#define CONF_MAX_CONNECTIONS 900 /* below the apps' backlog of 1024 */
+#define CONF_MAX_CONNECTIONS 10000 /* of clients that each lighttpd keeps, most of them idle or slow */
+#define CONF_MAX_FDS 20480         /* each connection may need a second descriptor, for its request's file or to the app */
+#define CONF_BACKLOG 4096          /* connections that wait to be taken; the kernel's net.core.somaxconn may say less */
 #define CONF_BODY_SLACK_KIB 64   /* bodies too large by less than this reach the app, whose answer says more */
 
 struct conf {
     const struct cluster *cluster;
     const struct folder *folder;
     const char *templates; /* the folder of the *.conf.in */
+    int descriptors;       /* that each lighttpd may have */
 };
+
+/* How many connections a lighttpd with so many descriptors keeps: half as many, CONF_MAX_CONNECTIONS at most. */
+int conf_connections(int descriptors);
 
 /* The names of the apps' sockets in the run folder, without ".sock". The caller frees them. */
 char *conf_worker_app(size_t worker);

@@ -10,6 +10,7 @@
 #include "common/cluster.h"
 #include "lighttpd/children.h"
 #include "lighttpd/conf.h"
+#include "lighttpd/descriptors.h"
 #include "lighttpd/folder.h"
 #include "lighttpd/probe.h"
 #include "lighttpd/say.h"
@@ -29,6 +30,7 @@
 #define START_POLL_MS 25
 #define START_ILL_POLL_MS 250 /* of a program that answers, but is not well: it logs each time */
 #define START_ILL_MS 8000      /* how long it may say that it is not well: its database does not answer */
+#define SPARE_DESCRIPTORS 64  /* for logs, sockets and libraries */
 #define LOG_TAIL 1500          /* bytes of a log that are shown when a start fails */
 
 enum stage { STAGE_DATABASES, STAGE_WORKERS, STAGE_WORKERS_HTTP, STAGE_MASTER, STAGE_MASTER_HTTP };
@@ -360,10 +362,23 @@ static int start_master(struct launcher *l, const struct conf *conf)
     return rc;
 }
 
+/* The master's threads have a connection to each worker, and one or two of their own. */
+static int count_descriptors(const struct cluster *c)
+{
+    int master = c->master_threads * ((int)c->worker_count + 4) + SPARE_DESCRIPTORS;
+
+    return master > CONF_MAX_FDS ? master : CONF_MAX_FDS;
+}
+
 static int start_all(struct launcher *l)
 {
     struct conf conf = {.cluster = &l->cluster, .folder = &l->folder, .templates = l->templates};
+    int wanted = count_descriptors(&l->cluster);
 
+    conf.descriptors = descriptors_raise(wanted);
+    if (conf.descriptors < wanted)
+        complain("only %d open files are allowed (ulimit -Hn), %d are wanted: lighttpd takes %d connections at once", conf.descriptors,
+                 wanted, conf_connections(conf.descriptors));
     if (conf_write_errors(&conf) != 0)
         return -1;
     if (!l->master_only && (start_tds_servers(l) != 0 || start_workers(l, &conf) != 0))

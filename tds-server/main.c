@@ -340,6 +340,7 @@ int main(int argc, char **argv)
     sigaddset(&stop_signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is met as a full disk is */
 
     status = serve(&o, password, &stop_signals);
     explicit_bzero(password, sizeof password);

@@ -126,8 +126,13 @@ class Http(unittest.TestCase):
 
     def test_paths_and_methods(self):
         self.assertEqual(self.api.get("/echo?a=b&c").json, {"method": "GET", "path": "/echo", "query": "a=b&c", "token": "-"})
-        for path in ("/", "/echo/", "/Echo", "/echo/x", "/e%63h", "/%20", "/echo%00", "/%ff", "/../echo", "/x/../echo", "//echo"):
-            self.problem(self.api.get(path), 404, "no_such_path")
+        for path in ("/", "/echo/", "/Echo", "/echo/x", "/e%63h", "/%20", "/%ff", "/../echo", "/x/../echo", "//echo"):
+            with self.subTest(path):
+                self.problem(self.api.get(path), 404, "no_such_path")
+        for path in (b"/echo%00", b"/echo%1F", b"/echo\x00", b"/echo\x00x", b"/echo?a=\x00", b"/ec\x01ho"):  # a NUL would end the path for the app
+            with socket.create_connection(("127.0.0.1", self.api.port), timeout=30) as s:
+                s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                self.assertIn(b" 400 ", s.makefile("rb").readline(), path)
         self.problem(self.api.get("/body"), 405, "method_not_allowed")
         self.assertEqual(self.api.get("/body").headers["allow"], "POST, OPTIONS")
         self.assertEqual(self.worker.get("/body").headers["allow"], "POST")
