@@ -1,7 +1,10 @@
-/* shardgate: reads the cluster, makes its folders and secrets, starts its processes in order, keeps them running, replaces
- * master and workers when it is told to reload, and stops all in the opposite order.
+/* shardgate: reads the cluster, makes its folders and secrets, starts its processes, keeps them running, replaces master and
+ * workers when it is told to reload, and stops all, the last stage first.
  *
  *     tds-servers, one for each embedded shard  →  workers  →  their lighttpd  →  master  →  its lighttpd
+ *
+ * They start side by side: none needs another before it is asked something, and their sockets are open before they are. Then each
+ * is waited for in that order, and asked for its health once all that it would ask is well.
  */
 #include <config.h>
 
@@ -27,7 +30,7 @@
 
 #define START_LISTEN_MS 30000 /* how long a port may take to open */
 #define START_HEALTH_MS 30000 /* how long a program may take to answer well */
-#define START_POLL_MS 25
+#define START_POLL_MS 10
 #define START_ILL_POLL_MS 250 /* of a program that answers, but is not well: it logs each time */
 #define START_ILL_MS 8000      /* how long it may say that it is not well: its database does not answer */
 #define SPARE_DESCRIPTORS 64  /* for logs, sockets and libraries */
@@ -48,6 +51,7 @@ struct launcher {
     struct folder folder;
     struct children children;
     char *url;
+    const struct child *workers_http, *master_http; /* the lighttpds; of `children` */
 };
 
 static const char usage[] = "usage: shardgate up|reload [master] [--config FILE] [--data DIR]\n"
@@ -204,10 +208,8 @@ static int wait_for_health(struct launcher *l, const struct child *child, const 
 
 static int start_tds_servers(struct launcher *l)
 {
-    const char *address = cluster_address(&l->cluster);
     char *program = text("%s/shardgate-tdsd", l->beside);
     char *password = text("%s/secrets/tds", l->folder.data);
-    size_t first = l->children.count;
     int rc = 0;
 
     for (size_t i = 0; i < l->cluster.worker_count && rc == 0; i++) {
@@ -229,22 +231,31 @@ static int start_tds_servers(struct launcher *l)
         free(data);
         free(port);
     }
-    /* They start side by side; the steps are told in their order. */
-    for (size_t i = 0, child = first; i < l->cluster.worker_count && rc == 0; i++) {
+    free(program);
+    free(password);
+    return rc;
+}
+
+/* They are the first children, in the order of their workers. */
+static int wait_for_tds_servers(struct launcher *l)
+{
+    const char *address = cluster_address(&l->cluster);
+    const struct child *child = l->children.list;
+    int rc = 0;
+
+    for (size_t i = 0; i < l->cluster.worker_count && rc == 0; i++) {
         const struct cluster_worker *w = &l->cluster.workers[i];
         char *where;
 
         if (!w->tds.embedded)
             continue;
         where = text("%s:%d", address, w->tds.port);
-        rc = wait_for_port(l, &l->children.list[child], address, w->tds.port);
+        rc = wait_for_port(l, child, address, w->tds.port);
         if (rc == 0)
-            say_step(l->children.list[child].name, where, "up");
+            say_step(child->name, where, "up");
         free(where);
         child++;
     }
-    free(program);
-    free(password);
     return rc;
 }
 
@@ -304,7 +315,6 @@ static void remove_worker_sockets(const struct launcher *l)
 static int start_workers(struct launcher *l, const struct conf *conf)
 {
     char *written = conf_write_workers(conf);
-    struct child *child;
     int rc = written != NULL ? 0 : -1;
 
     remove_worker_sockets(l);
@@ -319,15 +329,20 @@ static int start_workers(struct launcher *l, const struct conf *conf)
         free(written);
         return rc;
     }
-    child = start_lighttpd(l, STAGE_WORKERS_HTTP, "lighttpd of the workers", "workers", written);
-    if (child == NULL)
-        return -1;
+    l->workers_http = start_lighttpd(l, STAGE_WORKERS_HTTP, "lighttpd of the workers", "workers", written);
+    return l->workers_http != NULL ? 0 : -1;
+}
+
+static int wait_for_workers(struct launcher *l)
+{
+    int rc = 0;
+
     for (size_t i = 0; i < l->cluster.worker_count && rc == 0; i++) {
         const struct cluster_worker *w = &l->cluster.workers[i];
         char *what = text("worker %s", w->name);
         char *where = text("%s:%d", cluster_address(&l->cluster), w->port);
 
-        rc = wait_for_health(l, child, what, w->port, false);
+        rc = wait_for_health(l, l->workers_http, what, w->port, false);
         if (rc == 0)
             say_step(what, where, "up");
         free(what);
@@ -341,22 +356,27 @@ static int start_master(struct launcher *l, const struct conf *conf)
     char *name = text("lighttpd of the master (%s)", l->cluster.master_role);
     char *log = text("master-%s-%d", l->cluster.master_role, l->cluster.master_port);
     char *what = text("master (%s)", l->cluster.master_role);
-    char *where = text("%s:%d", cluster_address(&l->cluster), l->cluster.master_port);
     char *written = conf_write_master(conf);
-    struct child *child = NULL;
-    int rc = -1;
 
     if (written != NULL && start_app(l, STAGE_MASTER, what, log, conf_master_app(&l->cluster), "shardgate-master", "--rundir", l->folder.run) == 0) {
-        child = start_lighttpd(l, STAGE_MASTER_HTTP, name, log, written);
+        l->master_http = start_lighttpd(l, STAGE_MASTER_HTTP, name, log, written);
         written = NULL;
     }
-    if (child != NULL)
-        rc = wait_for_health(l, child, what, l->cluster.master_port, l->master_only);
-    if (rc == 0)
-        say_step(what, where, "up");
     free(written);
     free(name);
     free(log);
+    free(what);
+    return l->master_http != NULL ? 0 : -1;
+}
+
+static int wait_for_master(struct launcher *l)
+{
+    char *what = text("master (%s)", l->cluster.master_role);
+    char *where = text("%s:%d", cluster_address(&l->cluster), l->cluster.master_port);
+    int rc = wait_for_health(l, l->master_http, what, l->cluster.master_port, l->master_only);
+
+    if (rc == 0)
+        say_step(what, where, "up");
     free(what);
     free(where);
     return rc;
@@ -383,7 +403,11 @@ static int start_all(struct launcher *l)
         return -1;
     if (!l->master_only && (start_tds_servers(l) != 0 || start_workers(l, &conf) != 0))
         return -1;
-    return start_master(l, &conf);
+    if (start_master(l, &conf) != 0)
+        return -1;
+    if (!l->master_only && (wait_for_tds_servers(l) != 0 || wait_for_workers(l) != 0))
+        return -1;
+    return wait_for_master(l);
 }
 
 /* The master first, so that nothing comes in any more; then what it asked. */
