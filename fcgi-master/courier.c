@@ -1,15 +1,20 @@
+#include <config.h>
+
 #include "fcgi-master/courier.h"
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/message.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define REQUEST_TYPE "application/http; msgtype=request"
@@ -29,9 +34,9 @@ struct parcel {
     const struct fanout_request *rq;
     struct fanout_answer *answer;
     struct buf *body;
-    pthread_cond_t changed;
-    enum parcel_state state;
-    struct parcel *next;    /* of those that wait */
+    enum parcel_state state; /* with the desk's mutex */
+    sem_t settled;          /* posted when it has ENDED or is to go ALONE: its owner waits without the mutex */
+    struct parcel *next;    /* of those that wait; of those that were settled just now */
     struct parcel **places; /* in the batch that has taken it … */
     size_t place;           /* … where it stands */
 };
@@ -96,14 +101,21 @@ static void note_time(struct desk *d, int64_t took_us)
     d->usual_us += (us - d->usual_us) / 8;
 }
 
-/* Has those that wait taken now, if a courier is free. */
+/* Has those that wait taken now, if a courier is free. The one that has just returned is, and sees it by itself. */
 static bool call_courier(struct desk *d)
 {
-    if (d->first == NULL || d->idle == 0)
+    d->due = d->first != NULL;
+    if (!d->due || d->idle == 0)
         return false;
-    d->due = true;
     pthread_cond_signal(&d->work);
     return true;
+}
+
+/* A call has returned. */
+static void note_end(struct desk *d)
+{
+    if (--d->under_way == 0)
+        (void)call_courier(d);
 }
 
 static void put(struct desk *d, struct parcel *p)
@@ -124,11 +136,22 @@ static void take_out(struct desk *d, struct parcel *p)
     }
 }
 
-static void settle(struct parcel *p, enum parcel_state state)
+/* Its owner is told by tell_owners, once the mutex is free: who wakes would only wait for it. */
+static void settle(struct parcel *p, enum parcel_state state, struct parcel **settled)
 {
     p->state = state;
-    p->places[p->place] = NULL;
-    pthread_cond_signal(&p->changed);
+    p->next = *settled;
+    *settled = p;
+}
+
+/* Without the mutex. An owner that was told is gone, and its parcel with it. */
+static void tell_owners(struct parcel *settled)
+{
+    while (settled != NULL) {
+        struct parcel *p = settled;
+        settled = p->next;
+        sem_post(&p->settled);
+    }
 }
 
 /* ---- A batch -------------------------------------------------------------------------------------------------------- */
@@ -203,59 +226,60 @@ static void read_answer(const struct message *m, struct parcel *p)
     snprintf(p->answer->detail, sizeof p->answer->detail, "out of memory");
 }
 
-/* Gives a part's answer to its owner. False when it is no part's. */
-static bool hand_over(struct carrier *c, const struct message *m)
+/* Gives a part's answer to its owner. -1 when it is no part's. */
+static int hand_over(struct carrier *c, const struct message *m, struct parcel **settled)
 {
     long id = message_number(m, "X-Batch-Id", COURIER_MAX_PARTS);
     if (id < 0 || (size_t)id >= c->count)
-        return false;
-    pthread_mutex_lock(&c->desk->mutex);
+        return -1;
     struct parcel *p = c->parts[id];
-    if (p != NULL && is_true(m, "X-Batch-Alone")) {
-        settle(p, PARCEL_ALONE);
-    } else if (p != NULL) {
+    if (p == NULL)
+        return 0;
+    bool alone = is_true(m, "X-Batch-Alone");
+    if (!alone)
         read_answer(m, p);
-        settle(p, PARCEL_ENDED);
-    }
-    pthread_mutex_unlock(&c->desk->mutex);
-    return true;
+    c->parts[id] = NULL;
+    settle(p, alone ? PARCEL_ALONE : PARCEL_ENDED, settled);
+    return 0;
 }
 
-/* Hands the answers over as they come. 0 at the end of the batch's, -1 when it did not end in order. */
-static int read_answers(struct carrier *c, int64_t deadline_us, int64_t started_us)
+/* Hands over the answers that are whole. Their bytes, or -1 when what came is none. */
+static ssize_t hand_over_all(struct carrier *c, const char *data, size_t len)
 {
-    bool first = true;
-    size_t used = 0, len = 0;
-    const char *data = NULL;
-    int more;
-    while ((more = fanout_pull(c->fanout, 0, used, deadline_us, &data, &len)) > 0) {
-        struct message m;
-        size_t size = 0;
-        int whole = 0;
-        if (first) {
-            pthread_mutex_lock(&c->desk->mutex);
-            note_time(c->desk, clock_now_us() - started_us);
-            pthread_mutex_unlock(&c->desk->mutex);
-        }
-        first = false;
-        for (used = 0; used < len && (whole = message_read_answer(data + used, len - used, &m, &size)) > 0; used += size) {
-            if (!hand_over(c, &m))
-                return -1;
-        }
-        if (whole < 0)
-            return -1;
+    struct parcel *settled = NULL;
+    struct message m;
+    size_t used = 0, size = 0;
+    int whole = 0;
+    pthread_mutex_lock(&c->desk->mutex);
+    for (; used < len && (whole = message_read_answer(data + used, len - used, &m, &size)) > 0; used += size) {
+        if ((whole = hand_over(c, &m, &settled)) != 0)
+            break;
     }
-    return more;
+    pthread_mutex_unlock(&c->desk->mutex);
+    tell_owners(settled);
+    return whole < 0 ? -1 : (ssize_t)used;
+}
+
+/* Hands the answers over as they come, to the end of the batch's or of the connection. */
+static void read_answers(struct carrier *c, int64_t deadline_us)
+{
+    ssize_t used = 0;
+    size_t len = 0;
+    const char *data = NULL;
+    while (used >= 0 && fanout_pull(c->fanout, 0, (size_t)used, deadline_us, &data, &len) > 0)
+        used = hand_over_all(c, data, len);
 }
 
 /* Tells the owners of parts without an answer what became of them. */
 static void end_parts(struct carrier *c, enum parcel_state state, const struct fanout_answer *a)
 {
+    struct parcel *settled = NULL;
     pthread_mutex_lock(&c->desk->mutex);
     for (size_t i = 0; i < c->count; i++) {
         struct parcel *p = c->parts[i];
         if (p == NULL)
             continue;
+        c->parts[i] = NULL;
         if (state == PARCEL_ENDED) {
             bool cut = a->result == FANOUT_ANSWERED || a->result == FANOUT_STREAMED;
             p->answer->result = cut ? FANOUT_NO_ANSWER : a->result;
@@ -263,26 +287,30 @@ static void end_parts(struct carrier *c, enum parcel_state state, const struct f
             p->answer->status = cut ? 0 : a->status;
             snprintf(p->answer->detail, sizeof p->answer->detail, "%s", cut || a->detail[0] == '\0' ? "the connection was lost before the answer was complete" : a->detail);
         }
-        settle(p, state);
+        settle(p, state, &settled);
     }
     pthread_mutex_unlock(&c->desk->mutex);
+    tell_owners(settled);
 }
 
 /* The worker itself has refused the batch as a whole, before it began with any part. One that knows no batches is sent no more. */
 static void note_refusal(struct carrier *c, int status)
 {
     struct desk *d = c->desk;
+    struct parcel *settled = NULL;
     if (status != 404 && status != 405)
         return;
     log_info("worker %s takes no batches", c->courier->cluster->workers[c->worker].name);
     pthread_mutex_lock(&d->mutex);
     d->unable_until_us = clock_now_us() + COURIER_UNABLE_US;
-    for (; d->first != NULL; d->first = d->first->next) {
-        d->first->state = PARCEL_ALONE;
-        pthread_cond_signal(&d->first->changed);
+    while (d->first != NULL) {
+        struct parcel *p = d->first;
+        d->first = p->next;
+        settle(p, PARCEL_ALONE, &settled);
     }
     d->end = &d->first;
     pthread_mutex_unlock(&d->mutex);
+    tell_owners(settled);
 }
 
 static void carry_batch(struct carrier *c, int64_t deadline_us, const char *request_id)
@@ -299,7 +327,6 @@ static void carry_batch(struct carrier *c, int64_t deadline_us, const char *requ
         .probe = true, /* each part has a place of its own */
         .stream = FANOUT_MESSAGES,
     };
-    int64_t started_us = clock_now_us();
     fanout_reset(c->fanout);
     if (buf_status(&c->text) != 0 || fanout_add(c->fanout, c->worker, &rq) != 0) {
         end_parts(c, PARCEL_ALONE, NULL);
@@ -308,7 +335,7 @@ static void carry_batch(struct carrier *c, int64_t deadline_us, const char *requ
     fanout_run(c->fanout);
     const struct fanout_answer *a = fanout_answer(c->fanout, 0);
     if (a->result == FANOUT_STREAMED)
-        (void)read_answers(c, deadline_us, started_us);
+        read_answers(c, deadline_us);
     else if (a->result == FANOUT_ANSWERED)
         note_refusal(c, a->status);
     bool undone = (a->result == FANOUT_ANSWERED && a->status != 200) || !fanout_was_sent(a->result);
@@ -336,8 +363,7 @@ static void *run_carrier(void *arg)
         pthread_mutex_unlock(&d->mutex);
         carry_batch(c, deadline_us, request_id);
         pthread_mutex_lock(&d->mutex);
-        d->under_way--;
-        d->due = d->first != NULL;
+        note_end(d);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -345,55 +371,64 @@ static void *run_carrier(void *arg)
 
 /* ---- The owner ------------------------------------------------------------------------------------------------------ */
 
-/* Waits for a change of the parcel, until `until_us`. */
-static void wait_for(struct desk *d, struct parcel *p, int64_t until_us)
+/* True once it was settled, false when `until_us` came first. */
+static bool wait_settled(struct parcel *p, int64_t until_us)
 {
     struct timespec end = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
-    (void)pthread_cond_timedwait(&p->changed, &d->mutex, &end);
+    int rc;
+    do
+        rc = sem_clockwait(&p->settled, CLOCK_MONOTONIC, &end);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0;
 }
 
-/* Waits until a courier takes it. False when none does. */
-static bool wait_taken(struct desk *d, struct parcel *p)
+static int64_t earlier(int64_t a, int64_t b)
 {
-    int64_t until_us = d->newest_us + patience_us(d);
-    bool called = false;
-    while (p->state == PARCEL_WAITS) {
-        int64_t now = clock_now_us();
-        if (now >= until_us) {
-            if (called || now >= p->rq->deadline_us || !call_courier(d))
-                return false;
-            called = true;
-            until_us = now + COURIER_PATIENCE_US;
-        }
-        wait_for(d, p, until_us < p->rq->deadline_us ? until_us : p->rq->deadline_us);
-    }
-    return true;
+    return a < b ? a : b;
 }
 
-/* Waits for the end of one that was taken, until its deadline. */
-static void wait_ended(struct desk *d, struct parcel *p)
+/* Nobody has taken it for as long as it waits: calls a courier, and false when none is free. */
+static bool insist(struct desk *d, struct parcel *p, bool first)
 {
-    while (p->state == PARCEL_TAKEN) {
-        if (clock_now_us() >= p->rq->deadline_us) {
-            p->answer->result = FANOUT_NO_ANSWER;
-            p->answer->timed_out = true;
-            snprintf(p->answer->detail, sizeof p->answer->detail, "timed out");
-            settle(p, PARCEL_ENDED);
-            return;
-        }
-        wait_for(d, p, p->rq->deadline_us);
-    }
-}
-
-/* With the desk's mutex held: true when the parcel was carried, to whatever end. */
-static bool wait_at(struct desk *d, struct parcel *p)
-{
-    put(d, p);
-    if (!wait_taken(d, p)) {
+    pthread_mutex_lock(&d->mutex);
+    bool waits = p->state == PARCEL_WAITS && !(first && call_courier(d));
+    if (waits)
         take_out(d, p);
-        return false;
+    pthread_mutex_unlock(&d->mutex);
+    return !waits;
+}
+
+/* Its time is over: it is settled, by whomever. */
+static void give_up(struct desk *d, struct parcel *p)
+{
+    pthread_mutex_lock(&d->mutex);
+    bool taken = p->state == PARCEL_TAKEN;
+    if (taken) {
+        p->state = PARCEL_ENDED;
+        p->places[p->place] = NULL;
+        p->answer->result = FANOUT_NO_ANSWER;
+        p->answer->timed_out = true;
+        snprintf(p->answer->detail, sizeof p->answer->detail, "timed out");
     }
-    wait_ended(d, p);
+    pthread_mutex_unlock(&d->mutex);
+    if (!taken)
+        (void)wait_settled(p, INT64_MAX / 2); /* who has settled it is about to say so */
+}
+
+/* Waits at the desk until `until_us` for what is under way, and then for the parcel's end. True when it was carried. */
+static bool wait_carried(struct desk *d, struct parcel *p, int64_t until_us)
+{
+    int64_t deadline_us = p->rq->deadline_us;
+    if (wait_settled(p, earlier(until_us, deadline_us)))
+        return p->state == PARCEL_ENDED;
+    if (!insist(d, p, true))
+        return false;
+    if (wait_settled(p, earlier(until_us + COURIER_PATIENCE_US, deadline_us)))
+        return p->state == PARCEL_ENDED;
+    if (!insist(d, p, false))
+        return false;
+    if (!wait_settled(p, deadline_us))
+        give_up(d, p);
     return p->state == PARCEL_ENDED;
 }
 
@@ -404,39 +439,43 @@ static bool may_repeat(struct courier *c, size_t worker, const struct fanout_req
     return lost && !a->timed_out && rq->repeatable && breaker_may_repeat(c->breaker, worker);
 }
 
+/* Puts the parcel down if it is to wait, until *until_us; else its owner's call is under way from now on. */
+static bool put_down(struct courier *c, size_t worker, struct parcel *p, int64_t *until_us)
+{
+    struct desk *d = &c->desks[worker];
+    int64_t now = clock_now_us();
+    sem_init(&p->settled, 0, 0);
+    pthread_mutex_lock(&d->mutex);
+    bool waits = (d->first != NULL || is_busy(d, now)) && now >= d->unable_until_us && p->rq->len <= COURIER_MAX_BODY
+                 && breaker_enter(c->breaker, worker, p->rq->repeatable, false, now) == BREAKER_PASS;
+    if (waits)
+        put(d, p);
+    else
+        note_start(d, now);
+    *until_us = d->newest_us + patience_us(d);
+    pthread_mutex_unlock(&d->mutex);
+    return waits;
+}
+
 bool courier_carry(struct courier *c, size_t worker, const struct fanout_request *rq, struct fanout_answer *answer, struct buf *body)
 {
     struct desk *d = &c->desks[worker];
     struct parcel p = {.rq = rq, .answer = answer, .body = body, .state = PARCEL_WAITS};
-    int64_t started_us = clock_now_us();
-    bool carried = false;
+    int64_t started_us = clock_now_us(), until_us;
 
-    *answer = (struct fanout_answer){.worker = worker, .body = ""};
-    pthread_mutex_lock(&d->mutex);
-    bool waits = (d->first != NULL || is_busy(d, started_us)) && started_us >= d->unable_until_us && rq->len <= COURIER_MAX_BODY &&
-                 breaker_enter(c->breaker, worker, rq->repeatable, false, started_us) == BREAKER_PASS;
-    if (waits) {
-        pthread_condattr_t monotonic;
-        pthread_condattr_init(&monotonic);
-        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-        pthread_cond_init(&p.changed, &monotonic);
-        pthread_condattr_destroy(&monotonic);
-        carried = wait_at(d, &p);
-        pthread_cond_destroy(&p.changed);
-        answer->elapsed_us = clock_now_us() - started_us;
-        answer->body = buf_text(body);
-        answer->len = body->len;
-    }
-    if (!carried)
-        note_start(d, clock_now_us());
-    pthread_mutex_unlock(&d->mutex);
-    if (!waits)
+    if (!put_down(c, worker, &p, &until_us))
         return false;
+    *answer = (struct fanout_answer){.worker = worker, .body = ""};
+    bool carried = wait_carried(d, &p, until_us);
+    answer->elapsed_us = clock_now_us() - started_us;
+    answer->body = buf_text(body);
+    answer->len = body->len;
     if (carried && answer->result == FANOUT_ANSWERED)
         breaker_answered(c->breaker, worker, answer->elapsed_us, clock_now_us());
     breaker_leave(c->breaker, worker);
-    if (!carried || !may_repeat(c, worker, rq, answer))
-        return carried;
+    sem_destroy(&p.settled);
+    if (carried && !may_repeat(c, worker, rq, answer))
+        return true;
     pthread_mutex_lock(&d->mutex);
     note_start(d, clock_now_us());
     pthread_mutex_unlock(&d->mutex);
@@ -447,9 +486,8 @@ void courier_returned(struct courier *c, size_t worker, int64_t elapsed_us)
 {
     struct desk *d = &c->desks[worker];
     pthread_mutex_lock(&d->mutex);
-    d->under_way--;
     note_time(d, elapsed_us);
-    (void)call_courier(d);
+    note_end(d);
     pthread_mutex_unlock(&d->mutex);
 }
 
