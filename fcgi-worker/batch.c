@@ -71,30 +71,37 @@ static void plan(struct batch *b, const struct worker *worker)
 
 /* The answer */
 
-/* Passes the answers on that have ended, and those that end meanwhile. With the lock held, which it lets go. */
-static void pass_on(struct batch *b)
+/* Is it time to pass answers on? With the lock held. */
+static bool is_due(const struct batch *b)
 {
-    while (b->ended.len > 0 && !b->passing && !b->broken) {
-        struct buf answers = b->ended;
-
-        buf_init(&b->ended, answers.max);
-        b->passing = true;
-        pthread_mutex_unlock(&b->lock);
-        bool gone = http_write(b->h, answers.data, answers.len) < 0 || http_flush(b->h) < 0;
-        buf_clear(&answers);
-        pthread_mutex_lock(&b->lock);
-        b->passing = false;
-        b->broken = b->broken || gone;
-        b->passed_us = clock_now_us();
-    }
+    return b->ended.len > 0 && !b->passing && !b->broken
+           && (b->ended.len > HTTP_HELD || clock_now_us() - b->passed_us >= BATCH_PASS_US);
 }
 
+/* Passes the answers on that have ended. With the lock held, which it lets go meanwhile. */
+static void pass_on(struct batch *b)
+{
+    struct buf answers = b->ended;
+
+    buf_init(&b->ended, answers.max);
+    b->passing = true;
+    pthread_mutex_unlock(&b->lock);
+    bool gone = http_write(b->h, answers.data, answers.len) < 0 || http_flush(b->h) < 0;
+    buf_clear(&answers);
+    pthread_mutex_lock(&b->lock);
+    b->passing = false;
+    b->broken = b->broken || gone;
+    b->passed_us = clock_now_us();
+}
+
+/* For what ended too soon behind others, while the rest takes its time. The keeper must not wait for the master to read: long answers are
+ * left to those whose parts end. */
 static void pass_in_time(struct lanes_work *w)
 {
     struct batch *b = (struct batch *)w;
 
     pthread_mutex_lock(&b->lock);
-    if (!b->passing && clock_now_us() - b->passed_us >= BATCH_PASS_US && b->ended.len <= HTTP_HELD && http_takes_more(b->h))
+    if (is_due(b) && b->ended.len <= HTTP_HELD && http_takes_more(b->h))
         pass_on(b);
     pthread_mutex_unlock(&b->lock);
 }
@@ -124,7 +131,7 @@ static void run_part(struct lanes_work *w, size_t item, void *thread)
         log_error("%s: the answer to a part was lost", http_request_id(b->h));
         b->broken = true;
     }
-    if (rest != LANES_ENDING && (b->ended.len > HTTP_HELD || clock_now_us() - b->passed_us >= BATCH_PASS_US))
+    while (rest != LANES_ENDING && is_due(b))
         pass_on(b);
     pthread_mutex_unlock(&b->lock);
     buf_clear(&answer);

@@ -74,21 +74,28 @@ static void run_item(struct lanes *l, struct lanes_work *w, size_t item, void *t
         pthread_cond_signal(&w->ended);
 }
 
+/* The thread's context; NULL when memory ran out. */
+static void *open_context(struct lanes *l, const struct lane *self)
+{
+    pthread_mutex_unlock(&l->lock);
+    void *thread = l->open(l->arg, self->index);
+    pthread_mutex_lock(&l->lock);
+    return thread;
+}
+
 /* Lanes */
 
 static void *run_lane(void *arg)
 {
     struct lane *self = arg;
     struct lanes *l = self->lanes;
-    void *thread = NULL;
 
     pthread_mutex_lock(&l->lock);
+    void *thread = open_context(l, self);
     while (!l->stopping) {
-        struct lanes_work *w = first_unstarted(l);
+        struct lanes_work *w = thread != NULL ? first_unstarted(l) : NULL;
 
-        if (w != NULL && thread == NULL)
-            thread = l->open(l->arg, self->index);
-        if (w != NULL && thread != NULL) {
+        if (w != NULL) {
             run_item(l, w, take_last(w), thread);
             continue;
         }
@@ -98,6 +105,8 @@ static void *run_lane(void *arg)
         if (l->wanted > 0)
             l->wanted--;
         l->idle--;
+        if (thread == NULL)
+            thread = open_context(l, self);
     }
     pthread_mutex_unlock(&l->lock);
     if (thread != NULL)
@@ -149,16 +158,14 @@ static void wait_for_tick(struct lanes *l, unsigned *quiet)
 }
 
 /* Runs one item whose time is over: that takes none of a lane's. False when there is none. */
-static bool run_expired(struct lanes *l, void **thread)
+static bool run_expired(struct lanes *l, void *thread)
 {
     int64_t now = clock_now_us();
     size_t item;
 
     for (struct lanes_work *w = l->works; w != NULL; w = w->next) {
-        if (*thread == NULL && (*thread = l->open(l->arg, l->max)) == NULL)
-            return false;
         if (take_expired(w, now, &item)) {
-            run_item(l, w, item, *thread);
+            run_item(l, w, item, thread);
             return true;
         }
     }
@@ -169,13 +176,13 @@ static void *run_keeper(void *arg)
 {
     struct lane *self = arg;
     struct lanes *l = self->lanes;
-    void *thread = NULL;
     unsigned quiet = 0;
 
     pthread_mutex_lock(&l->lock);
+    void *thread = open_context(l, self);
     while (!l->stopping) {
         wait_for_tick(l, &quiet);
-        while (run_expired(l, &thread))
+        while (thread != NULL && run_expired(l, thread))
             continue;
         int64_t now = clock_now_us();
         for (struct lanes_work *w = l->works; w != NULL; w = w->next) {
@@ -260,6 +267,7 @@ struct lanes *lanes_new(unsigned max, void *(*open)(void *arg, unsigned index), 
     l->last = &l->works;
     for (unsigned i = 0; i < max; i++)
         l->lanes[i].index = i;
+    l->keeper.index = max;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->called, NULL);
     pthread_condattr_init(&monotonic);
