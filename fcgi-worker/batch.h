@@ -10,7 +10,7 @@
 
 #define BATCH_MAX_PARTS 64
 #define BATCH_MAX_ANSWER HTTP_HELD     /* bytes of rows in a part's answer; more is 413, to be asked for alone */
-#define BATCH_PASS_US 300 /* answers that end within this time of each other go out together: each time wakes lighttpd and the master */
+#define BATCH_PASS_US 2000 /* answers that end within this time of each other go out together: each time wakes lighttpd and the master */
 
 /* A handler for struct http_route. */
 void batch_answer(struct http *h, void *thread);
