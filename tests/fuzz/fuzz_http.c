@@ -236,6 +236,8 @@ static void take_pieces(struct http *h, void *thread)
         http_end(h);
     else if (http_take_back(h) == 0)
         http_fail(h, &e, NULL);
+    else
+        http_abort(h);
 }
 
 static const struct http_route routes[] = {

@@ -162,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_free(obj);
     }
     json_fields_clear(&fields);
-    check_any_bytes(text, size);
+    if (size % 4 == 0) /* it costs as much as all the rest */
+        check_any_bytes(text, size);
     return 0;
 }
