@@ -5,17 +5,21 @@
 #include "common/utf8.h"
 #include "config.h"
 #include "fcgi-worker/dberror.h"
+#include "fcgi-worker/newsocket.h"
 #include "fcgi-worker/param.h"
 #include "fcgi-worker/prepared.h"
 #include "fcgi-worker/watchdog.h"
 
+#include <pthread.h>
 #include <sql.h>
 #include <sqlext.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NO_TRANSACTION 3903 /* ROLLBACK TRANSACTION without BEGIN TRANSACTION */
 #define NO_SUCH_HANDLE 8179 /* sp_execute with a number that the session does not know */
@@ -24,6 +28,7 @@ struct db {
     const struct db_config *config;
     SQLHENV env;
     SQLHDBC dbc;      /* NULL: not connected */
+    int socket;       /* of dbc, a descriptor of ours; -1: not known */
     SQLHSTMT direct;  /* of dbc: for what is not prepared */
     struct prepared_cache *cache;
     SQLHSTMT stmt;    /* what the statement under way uses: `direct`, or the handle of `prepared` */
@@ -34,7 +39,10 @@ struct db {
     unsigned losses;  /* the count of lost connections at that time */
     bool kept;        /* it served an earlier statement, so it may have died since */
     bool transaction;
-    struct watch watch; /* of the statement under way */
+    int64_t until_us; /* when the statement under way has to be over */
+    int64_t idle_us;  /* how long each fetch may take instead; 0: the rows have to be there by until_us */
+    struct watch watch; /* of the driver's call under way */
+    bool late;        /* such a call was cancelled */
     int lock_ms;      /* how long the connection waits for a lock */
 };
 
@@ -69,6 +77,9 @@ static void disconnect(struct db *db)
         SQLDisconnect(db->dbc);
         SQLFreeHandle(SQL_HANDLE_DBC, db->dbc);
     }
+    if (db->socket >= 0)
+        close(db->socket);
+    db->socket = -1;
     db->direct = db->stmt = SQL_NULL_HANDLE;
     db->prepared = NULL;
     db->dbc = SQL_NULL_HANDLE;
@@ -85,10 +96,25 @@ static void end_statement(struct db *db)
     db->stmt = db->direct;
 }
 
+/* A call was cancelled. It may have ended just then, so that nothing about it is certain, its rows neither. */
+static enum dberror_kind fail_late(struct db *db, enum dberror_phase phase, struct err *e)
+{
+    static const struct dberror late = {.state = "HYT00"};
+    *e = ERR_INIT;
+    (void)dberror_set(&late, 1, phase, db->config->shard, e);
+    result_close(db->result);
+    db->late = false;
+    disconnect(db);
+    return DBERROR_TIMEOUT;
+}
+
 /* Turns the records of the statement's handle into the error, and drops a connection that is not certainly good. */
 static enum dberror_kind fail(struct db *db, enum dberror_phase phase, const struct statement *s, struct err *e)
 {
     struct dberror records[DBERROR_MAX_RECORDS];
+
+    if (db->late)
+        return fail_late(db, phase, e);
     size_t count = read_records(SQL_HANDLE_STMT, db->stmt, records);
     enum dberror_kind kind = dberror_classify(records, count);
 
@@ -123,6 +149,7 @@ struct db *db_new(const struct db_config *config)
     if (db == NULL)
         return NULL;
     db->config = config;
+    db->socket = -1;
     db->result = result_new();
     db->cache = prepared_new();
     if (db->result == NULL || db->cache == NULL || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env))
@@ -163,22 +190,51 @@ static int lost_error(const struct db *db, struct err *e)
     return err_set(e, ERR_SHARD_UNAVAILABLE, "the connection to the database of shard '%s' was lost", db->config->shard);
 }
 
+/* The connection ends, and with it the call and, in the server, the statement. SQLCancel is the second choice: where the server does
+ * not answer that either, the driver waits for it as long as it did for the statement. */
+static void cancel(void *arg)
+{
+    struct db *db = arg;
+    if (db->socket < 0 || shutdown(db->socket, SHUT_RDWR) != 0)
+        SQLCancel(db->stmt);
+}
+
+/* From here to end_watch the driver is in a call that waits for the database, and is cancelled when its time is up: by itself it counts
+ * whole seconds. Between its calls it must not be, so each is given a little time to begin in, and to find what has arrived. */
+static void begin_watch(struct db *db)
+{
+    int64_t now = clock_now_us(), until_us = db->idle_us > 0 ? now + db->idle_us : db->until_us;
+    db->late = false;
+    watchdog_set(db->config->watchdog, &db->watch, until_us > now + DB_CALL_US ? until_us : now + DB_CALL_US, cancel, db);
+}
+
+/* False when the call was cancelled: then it has failed, whatever it says, and fail() is due. */
+static bool end_watch(struct db *db)
+{
+    db->late = watchdog_clear(db->config->watchdog, &db->watch);
+    return !db->late;
+}
+
 /* Executes the text with the parameters that are bound. */
 static bool exec_text(struct db *db, const char *sql)
 {
+    begin_watch(db);
     SQLRETURN rc = SQLExecDirect(db->stmt, (SQLCHAR *)sql, SQL_NTS);
-    return SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA; /* NO_DATA: a SET, or an UPDATE or DELETE that met no row */
+    return end_watch(db) && (SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA); /* NO_DATA: a SET, or an UPDATE or DELETE that met no row */
 }
 
 /* Reads all the results of a statement. SQL_NO_DATA at the end, SQL_ERROR when one of them is an error. */
 static SQLRETURN drain(struct db *db)
 {
     SQLRETURN rc;
+
+    begin_watch(db);
     do
         rc = SQLMoreResults(db->stmt);
     while (SQL_SUCCEEDED(rc));
-    db->whole = rc == SQL_NO_DATA;
-    return rc;
+    bool in_time = end_watch(db);
+    db->whole = in_time && rc == SQL_NO_DATA;
+    return in_time ? rc : SQL_ERROR;
 }
 
 /* How long to wait for a lock of a statement that has `ms` left. One that cannot be had is refused by the server a little
@@ -241,6 +297,32 @@ static size_t to_wide(const char *text, SQLWCHAR *out, size_t max)
     return units;
 }
 
+/* Connects, one thread after the other, so that the socket is known. An error without diagnostics when the deadline passes before
+ * its turn. */
+static SQLRETURN log_in(struct db *db, SQLWCHAR *text, size_t units, int64_t deadline_us)
+{
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    static struct newsocket before; /* by `one` */
+    int64_t left_us = deadline_us - clock_now_us();
+    struct timespec end; /* of this lock's clock, the real time */
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += left_us / 1000000;
+    end.tv_nsec += left_us % 1000000 * 1000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    if (left_us <= 0 || pthread_mutex_timedlock(&one, &end) != 0)
+        return SQL_ERROR;
+    newsocket_note(&before);
+    SQLRETURN rc = SQLDriverConnectW(db->dbc, NULL, text, (SQLSMALLINT)units, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
+    if (SQL_SUCCEEDED(rc))
+        db->socket = newsocket_find(&before);
+    pthread_mutex_unlock(&one);
+    return rc;
+}
+
 static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
 {
     const struct db_config *c = db->config;
@@ -267,7 +349,7 @@ static int connect_db(struct db *db, int64_t deadline_us, struct err *e)
         disconnect(db);
         return err_set(e, ERR_SHARD_UNAVAILABLE, "the worker of shard '%s' has no password that it can use", c->shard);
     }
-    SQLRETURN rc = SQLDriverConnectW(db->dbc, NULL, wide, (SQLSMALLINT)units, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
+    SQLRETURN rc = log_in(db, wide, units, deadline_us);
     explicit_bzero(wide, sizeof(wide));
     if (!SQL_SUCCEEDED(rc) || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, db->dbc, &db->direct)))
         return connect_fail(db, e);
@@ -316,38 +398,11 @@ static void check_stale(struct db *db, int64_t deadline_us)
         SQLFreeStmt(db->stmt, SQL_CLOSE);
         mark_used(db);
     } else {
+        db->late = false;
         losses++;
         disconnect(db);
     }
     statement_clear(&s);
-}
-
-static void cancel(void *arg)
-{
-    struct db *db = arg;
-    SQLCancel(db->stmt);
-}
-
-/* From here to end_watch the statement is cancelled when its time is up: the driver counts whole seconds. */
-static void begin_watch(struct db *db, int64_t deadline_us)
-{
-    watchdog_set(db->config->watchdog, &db->watch, deadline_us, cancel, db);
-}
-
-/* True when the statement was cancelled. It may have ended just then, so that nothing about it is certain, its rows neither:
- * a caller that holds a success fails by fail_late(). */
-static bool end_watch(struct db *db)
-{
-    return watchdog_clear(db->config->watchdog, &db->watch);
-}
-
-static enum dberror_kind fail_late(struct db *db, enum dberror_phase phase, struct err *e)
-{
-    static const struct dberror late = {.state = "HYT00"};
-    *e = ERR_INIT;
-    (void)dberror_set(&late, 1, phase, db->config->shard, e);
-    disconnect(db);
-    return DBERROR_TIMEOUT;
 }
 
 /* Makes the connection's wait for a lock fit what is left of the deadline. That costs a round trip, so it stays as it is while it
@@ -377,8 +432,9 @@ static bool exec_statement(struct db *db, const struct statement *s)
 {
     if (db->prepared == NULL)
         return exec_text(db, buf_text(&s->sql));
+    begin_watch(db);
     SQLRETURN rc = SQLExecute(db->stmt);
-    return SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA;
+    return end_watch(db) && (SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA);
 }
 
 /* Sends a statement and waits for the first of its answer; on failure *kind says how it failed.
@@ -413,11 +469,7 @@ static int try_execute(struct db *db, const struct statement *s, enum db_effect 
     }
     SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
     db->whole = false;
-    begin_watch(db, deadline_us);
-    bool good = exec_statement(db, s);
-    if (end_watch(db))
-        *kind = fail_late(db, phase, e);
-    else if (good)
+    if (exec_statement(db, s))
         rc = 0;
     else
         *kind = fail(db, phase, s, e);
@@ -433,6 +485,8 @@ static int execute(struct db *db, const struct statement *s, enum db_effect effe
 {
     enum dberror_kind kind;
 
+    db->until_us = deadline_us;
+    db->idle_us = 0;
     if (!db->transaction && effect == DB_WRITE)
         check_stale(db, deadline_us);
     for (int attempt = 0;; attempt++) {
@@ -478,15 +532,14 @@ static bool read_number(struct db *db, int64_t *number)
     SQLBIGINT value = 0;
     SQLLEN indicator = 0;
 
-    while (SQL_SUCCEEDED(SQLNumResultCols(db->stmt, &columns)) && columns == 0) {
-        if (!SQL_SUCCEEDED(SQLMoreResults(db->stmt)))
-            return false;
-    }
-    if (!SQL_SUCCEEDED(SQLFetch(db->stmt))
-        || !SQL_SUCCEEDED(SQLGetData(db->stmt, 1, SQL_C_SBIGINT, &value, sizeof(value), &indicator)))
-        return false;
+    bool good = true;
+    begin_watch(db);
+    while (good && SQL_SUCCEEDED(SQLNumResultCols(db->stmt, &columns)) && columns == 0)
+        good = SQL_SUCCEEDED(SQLMoreResults(db->stmt));
+    good = good && SQL_SUCCEEDED(SQLFetch(db->stmt))
+           && SQL_SUCCEEDED(SQLGetData(db->stmt, 1, SQL_C_SBIGINT, &value, sizeof(value), &indicator));
     *number = (int64_t)value;
-    return true;
+    return end_watch(db) && good;
 }
 
 int db_execute_number(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *number, struct err *e)
@@ -647,14 +700,11 @@ static int execute_array(struct db *db, struct array *a, int64_t deadline_us, in
     SQLSetStmtAttr(db->stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)wait, SQL_IS_UINTEGER);
     if (!array_bind(db, a))
         return err_set(e, ERR_INTERNAL, "the driver refused a parameter");
-    begin_watch(db, deadline_us);
+    begin_watch(db);
     SQLRETURN rc = SQLExecute(db->stmt);
-    if (end_watch(db)) {
-        (void)fail_late(db, DBERROR_READING, e);
-        return -1;
-    }
-    *bad_row = array_bad_row(a);
-    if ((!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA) || *bad_row != SIZE_MAX) {
+    bool in_time = end_watch(db);
+    *bad_row = in_time ? array_bad_row(a) : SIZE_MAX;
+    if (!in_time || (!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA) || *bad_row != SIZE_MAX) {
         (void)fail(db, DBERROR_READING, a->s, e);
         return -1;
     }
@@ -677,6 +727,7 @@ int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_u
     *bad_row = SIZE_MAX;
     if (db->dbc == SQL_NULL_HANDLE || !db->transaction)
         return lost_error(db, e);
+    db->until_us = deadline_us;
     if (!fit_lock_wait(db, deadline_us)) {
         (void)fail(db, DBERROR_READING, s, e);
         return -1;
@@ -727,11 +778,22 @@ static int check_result(struct db *db, int rc, struct err *e)
 
 int db_fetch(struct db *db, struct err *e)
 {
-    int rc = result_fetch(db->result);
+    int rc = result_next(db->result);
+    if (rc == 0) {
+        begin_watch(db);
+        rc = result_fetch(db->result);
+        if (!end_watch(db))
+            rc = RESULT_REFUSED;
+    }
     /* an error behind the last row shows only here: rows without it would look complete */
     if (rc == 0 && drain(db) != SQL_NO_DATA)
         rc = RESULT_REFUSED;
     return check_result(db, rc, e);
+}
+
+void db_begin_stream(struct db *db, int64_t idle_us)
+{
+    db->idle_us = idle_us;
 }
 
 void db_close(struct db *db)

@@ -27,6 +27,7 @@
 
 #define DB_LOGIN_TIMEOUT_S 3      /* connect and login */
 #define DB_STALE_US 100000        /* a connection that was idle for longer is asked whether it lives before a write */
+#define DB_CALL_US 50000          /* what a call of the driver has at least, so that the deadline is kept to this */
 #define DB_ROLLBACK_US 1000000    /* a rollback that takes longer is left to the server, by closing the connection */
 #define DB_ARRAY_BYTES (4u << 20) /* of the values that are sent in one go, unless one row has more */
 
@@ -69,11 +70,13 @@ int db_execute_rows(struct db *db, const struct statement *s, int64_t deadline_u
 int db_execute_number(struct db *db, const struct statement *s, enum db_effect effect, int64_t deadline_us, int64_t *number,
                       struct err *e) __attribute__((warn_unused_result));
 
-/* Executes a select. On success db_fetch() is next and db_close() at the end; on failure nothing is open. Where the statement
+/* Executes a select; its rows, too, have to be there by the deadline. On success db_fetch() is next and db_close() at the end; on failure nothing is open. Where the statement
  * names its columns, each is read in every row by the same db_get function (result.h). */
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e) __attribute__((warn_unused_result));
 /* 1 with a row, 0 behind the last one (and the server said that the select succeeded), -1 with the error. */
 int db_fetch(struct db *db, struct err *e) __attribute__((warn_unused_result));
+/* From now on each db_fetch() of the result may take `idle_us`, in place of the deadline of all: somebody reads the rows already. */
+void db_begin_stream(struct db *db, int64_t idle_us);
 /* Closes the result, read to its end or not; harmless when none is open. */
 void db_close(struct db *db);
 

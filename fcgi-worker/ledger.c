@@ -347,7 +347,7 @@ static enum ledger_verdict settle_dropped(struct ledger_entry *entry)
 static enum ledger_verdict settle_fenced(struct ledger_entry *entry, const struct record *record)
 {
     struct request *r = entry->r;
-    bool older = record->age_us > clock_now_us() - http_started_us(r->h);
+    bool older = record->age_us + LEDGER_TICK_MS * 1000 > clock_now_us() - http_started_us(r->h);
     struct err e = ERR_INIT;
 
     (void)err_set(&e, ERR_KEY_IN_PROGRESS, "Idempotency-Key: other requests with this key are at work");

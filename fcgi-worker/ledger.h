@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define LEDGER_WAIT_MS 1000      /* how long a repeat waits for the first to end before it is 409 key_in_progress */
+#define LEDGER_TICK_MS 5         /* by how much a fence's age may seem less than it is; no client repeats a request sooner */
 #define LEDGER_MAX_DATABASES 256 /* databases whose ledger is known to be there; the others are asked each time */
 #define LEDGER_PURGE_EVERY 256   /* writes between two steps of the purge, each of which takes STATEMENT_PURGE_ROWS keys away */
 

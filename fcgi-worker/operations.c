@@ -52,7 +52,7 @@ static void select_rows(struct http *h, void *thread)
     statement_init(&s);
     if (request_open(&r, h, thread, select_fields) == 0 && prepare_select(&r, &q, &s) == 0
         && db_query(r.db, &s, r.deadline_us, &r.error) == 0) {
-        const struct rows_answer a = {.form = asked_form(h), .shard = r.worker->shard, .worker = r.worker->name};
+        const struct rows_answer a = {.form = asked_form(h), .shard = r.worker->shard, .worker = r.worker->name, .deadline_us = r.deadline_us};
         r.answered = rows_stream(h, r.db, &s, &a, &r.error) == 0;
         db_close(r.db);
     }

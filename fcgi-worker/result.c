@@ -240,12 +240,20 @@ static int fetch_block(struct result *r)
     return r->fetched > 0;
 }
 
+int result_next(struct result *r)
+{
+    if (r->block == 0 || r->at + 1 >= r->fetched)
+        return 0;
+    r->at++;
+    return 1;
+}
+
 int result_fetch(struct result *r)
 {
     if (r->block == 0 && r->count > 0 && r->rows == RESULT_SINGLE_ROWS && start_blocks(r) < 0)
         return RESULT_REFUSED;
     if (r->block > 0)
-        return ++r->at < r->fetched ? 1 : fetch_block(r);
+        return fetch_block(r);
     r->rows++;
     SQLRETURN rc = SQLFetch(r->stmt);
     return SQL_SUCCEEDED(rc) ? 1 : rc == SQL_NO_DATA ? 0 : RESULT_REFUSED;

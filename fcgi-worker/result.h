@@ -42,6 +42,8 @@ void result_open(struct result *r, void *stmt, size_t columns);
 /* Unbinds what is bound; the statement must still exist. Harmless when nothing is open. */
 void result_close(struct result *r);
 
+/* Goes to the next row where that needs no call of the driver: 1, else 0, and result_fetch() is due. */
+int result_next(struct result *r);
 /* 1 with a row, 0 behind the last one, RESULT_REFUSED. */
 int result_fetch(struct result *r) __attribute__((warn_unused_result));
 

@@ -242,8 +242,8 @@ static int write_failure(struct http *h, const struct err *e, struct buf *out)
     return buf_status(out) == 0 ? http_write(h, out->data, out->len) : -1;
 }
 
-/* Writes the rows; their number in *count. 0, -1 with the error, or -1 without one once the client is gone. */
-static int write_rows(struct http *h, struct rows *w, const struct framing *f, int64_t *count, struct err *e)
+/* Writes the rows, each wait for them no longer than `idle_us` once the answer has begun; their number in *count. 0, -1 with the error, or -1 without one once the client is gone. */
+static int write_rows(struct http *h, struct rows *w, const struct framing *f, int64_t idle_us, int64_t *count, struct err *e)
 {
     struct buf *out = &w->out;
     int row;
@@ -258,6 +258,8 @@ static int write_rows(struct http *h, struct rows *w, const struct framing *f, i
             return err_set(e, ERR_INTERNAL, "memory ran out");
         if (http_write(h, out->data, out->len) < 0)
             return -1;
+        if (http_is_sent(h))
+            db_begin_stream(w->db, idle_us);
         buf_reset(out);
     }
     if (row < 0)
@@ -276,7 +278,7 @@ int rows_stream(struct http *h, struct db *db, const struct statement *s, const 
     if (rc < 0)
         goto out;
     http_begin(h, 200, framings[a->form].type);
-    rc = write_rows(h, &w, &framings[a->form], &count, e);
+    rc = write_rows(h, &w, &framings[a->form], a->deadline_us - http_started_us(h), &count, e);
     if (rc == 0)
         rc = write_summary(h, a, count, &w.out);
     if (rc == 0) {

@@ -26,6 +26,7 @@ struct rows_answer {
     enum rows_form form;
     int shard;
     const char *worker;
+    int64_t deadline_us; /* of the first rows; behind them each wait may take as long as the request had for these */
 };
 
 /* Answers a select that db_query() started. -1 with the error while nothing has been sent; 0 when the exchange is over, be it

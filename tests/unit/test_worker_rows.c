@@ -13,6 +13,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+#define STARTED_US 5000000
+#define DEADLINE_US 5800000
+
 /* ---- The driver: one column, whose text is `text` in every row ------------------------------------------------------ */
 
 struct db {
@@ -20,6 +23,7 @@ struct db {
     size_t rows;
     size_t fail_at; /* the row whose fetch fails; 0 for none */
     size_t fetched;
+    int64_t idle_us; /* what each fetch may take; 0: the deadline of all holds */
 };
 
 int db_fetch(struct db *db, struct err *e)
@@ -27,6 +31,11 @@ int db_fetch(struct db *db, struct err *e)
     if (++db->fetched == db->fail_at)
         return err_set(e, ERR_SHARD_UNAVAILABLE, "lost");
     return db->fetched <= db->rows;
+}
+
+void db_begin_stream(struct db *db, int64_t idle_us)
+{
+    db->idle_us = idle_us;
 }
 
 int db_get_integer(struct db *db, size_t column, int64_t *out, struct err *e)
@@ -81,6 +90,17 @@ int http_write(struct http *h, const void *data, size_t len)
 {
     buf_append(&h->got, data, len);
     return h->gone ? -1 : 0;
+}
+
+bool http_is_sent(const struct http *h)
+{
+    return h->got.len > HTTP_HELD;
+}
+
+int64_t http_started_us(const struct http *h)
+{
+    (void)h;
+    return STARTED_US;
 }
 
 void http_end(struct http *h)
@@ -171,7 +191,7 @@ static int stream(struct http *h, struct db *db, struct err *e)
     struct statement_column column = {.name = name, .known = true, .type = {.kind = SQLTYPE_INT}};
     const struct statement s = {.columns = &column, .column_count = 1};
     buf_init(&h->got, 64u << 20);
-    const struct rows_answer a = {.form = h->form, .shard = 1, .worker = "python"};
+    const struct rows_answer a = {.form = h->form, .shard = 1, .worker = "python", .deadline_us = DEADLINE_US};
     return rows_stream(h, db, &s, &a, e);
 }
 
@@ -214,6 +234,7 @@ static void an_error_while_nothing_is_sent_is_answered(void **state)
         assert_int_equal(stream(&h, &db, &e), -1);
         assert_int_equal(e.code, ERR_SHARD_UNAVAILABLE);
         assert_false(h.ended || h.aborted);
+        assert_int_equal(db.idle_us, 0);
         buf_clear(&h.got);
     }
 }
@@ -228,6 +249,7 @@ static void an_error_behind_what_is_sent_breaks_the_stream(void **state)
         struct http h = {0};
         assert_int_equal(stream(&h, &db, &e), 0);
         assert_true(h.aborted && !h.ended);
+        assert_int_equal(db.idle_us, DEADLINE_US - STARTED_US);
         assert_null(strstr(buf_text(&h.got), "\"complete\""));
         buf_clear(&h.got);
     }
