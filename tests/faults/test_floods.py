@@ -31,8 +31,9 @@ CONNECTIONS = 10000            # of these SLOW send or read a byte a second, the
 SLOW = 500
 SPARE = 100                    # of the server's connections, for the good traffic
 RATE, CLIENTS = 150, 12           # of the good traffic
-SECONDS = 20 if LONG else 3    # of each measurement
+SECONDS = 8 if LONG else 3     # of each measurement
 TURNS = 3 if LONG else 1
+ONSET_S = 4                    # until slow readers are known as such
 MALFORMED = int(os.environ.get("SHARDGATE_MALFORMED", "100000" if LONG else "1500"))
 BIG_ROWS = 40000               # of a table whose select no buffer on the way takes in
 
@@ -71,12 +72,15 @@ class Flood:
         self.headers = [self.connect() for _ in range(slow * 2 // 5)]
         self.bodies = [self.connect() for _ in range(slow * 2 // 5)]
         self.readers = [self.connect(4096) for _ in range(slow // 5)]
+        self.thread = threading.Thread(target=self.trickle, daemon=True)
+
+    def begin(self):
+        """The slow ones begin to send."""
         for s in self.bodies:
             s.send(b"POST /select HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
         body = b'{"db_name":"Soak","table":"Big"}'
         for s in self.readers:
             s.send(b"POST /select HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        self.thread = threading.Thread(target=self.trickle, daemon=True)
         self.thread.start()
 
     def connect(self, buffer=0):
@@ -116,7 +120,8 @@ class Flood:
 
     def close(self):
         self.ended.set()
-        self.thread.join()
+        if self.thread.is_alive():
+            self.thread.join()
         for s in (*self.idle, *self.headers, *self.bodies, *self.readers):
             s.close()
 
@@ -167,10 +172,12 @@ class Floods(harness.ClusterTest):
         for turn in range(TURNS):
             first_mib, first_fds, seed = memory_mib(server), fds(server), 10 * SEED + 3 * turn
             calm = self.good(seed)
-            client = self.start_good(seed + 1)
             flood = Flood(self.cluster.port, idle, slow)
             try:
+                client = self.start_good(seed + 1)
+                flood.begin()
                 onset = self.end_good(client)
+                time.sleep(ONSET_S)
                 settled = self.good(seed + 2)
                 peak_mib, peak_fds, readers = memory_mib(server), fds(server), flood.count_open(flood.readers)
                 held = flood.count_open(flood.idle) + flood.count_open(flood.headers) + flood.count_open(flood.bodies)
