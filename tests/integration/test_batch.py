@@ -263,6 +263,17 @@ class Batch(harness.ClusterTest):
         self.assertEqual(wrong, [])
         self.assertEqual(self.count("student_id >= 10000"), 20 * 3 * 8)
 
+    def test_who_goes_away_costs_nobody_else(self):
+        blocked = [("/update", {**STUDENTS, "set": {"n": 9}, "condition": f"student_id = {n}"}) for n in range(1, 5)]
+        with self.cluster.transaction("go", f"UPDATE {DB}GO.dbo.Students SET n = 8 WHERE student_id = 1"):
+            gone = [http.client.HTTPConnection("127.0.0.1", self.worker.port, timeout=60) for _ in range(2)]
+            for conn in gone:
+                conn.request("POST", "/batch", pipeline(self.row(1), *blocked), {**self.token, "Content-Type": "application/http"})
+                conn.getresponse().read1(1)
+                conn.close()
+            self.assertEqual([a.status for a in self.batch(*(self.row(n) for n in range(1, 9)))], [200] * 8)
+        self.assertEqual([a.status for a in self.batch(self.row(1), ("/insert", {**STUDENTS, "data": {"student_id": 800}}))], [200, 200])
+
     def test_a_stop_lets_a_batch_end(self):
         """The worker is told to stop while a batch runs: its parts are answered, and the next batch is served by the worker after it."""
         blocked = ("/update", {**STUDENTS, "set": {"n": 9}, "condition": "student_id = 1"})
