@@ -597,7 +597,7 @@ static int read_cluster(struct reader *r, const struct place *top)
     if (c->master_port == 0)
         c->master_port = 8080;
     if (c->master_threads == 0)
-        c->master_threads = 8;
+        c->master_threads = 16;
     if (claim_port(r, &child, "port", c->master_port) != 0)
         return -1;
 

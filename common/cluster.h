@@ -59,7 +59,7 @@ struct cluster {
     char *bind;         /* the IPv4 address that every port is bound to; "127.0.0.1" */
     int master_port;    /* 8080 */
     char *master_role;  /* "primary" or "backup"; "primary" */
-    int master_threads; /* 8 */
+    int master_threads; /* 16 */
     bool batching;      /* "master.batching": requests for one worker that gather go together; true */
     size_t max_body;    /* "max_body": bytes of a request body; 8 MiB */
     struct cluster_limits limits;

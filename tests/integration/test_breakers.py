@@ -105,7 +105,7 @@ class Breakers(harness.ClusterTest):
             api.close()
 
         with self.cluster.stopped("shardgate-worker", "--worker", "python"):
-            threads = [threading.Thread(target=ask) for _ in range(24)]
+            threads = [threading.Thread(target=ask) for _ in range(48)]
             for t in threads:
                 t.start()
             self.assertEqual(self.read("go").status, 200)

@@ -254,8 +254,8 @@ class Bulk(ClusterTest):
         self.assertEqual((answer.status, answer.json["rows_affected"]), (200, 7), answer)
 
     def test_streams_leave_threads_to_others(self):
-        """Half of the master's eight threads at most read streams; who comes too late is told so before the body is there."""
-        streams = [self.open(1000) for _ in range(6)]
+        """Half of the master's sixteen threads at most read streams; who comes too late is told so before the body is there."""
+        streams = [self.open(1000) for _ in range(10)]
         try:
             for s in streams:
                 s.sendall(b'{"student_id":1}\n')

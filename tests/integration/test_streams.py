@@ -160,7 +160,7 @@ class Streams(harness.ClusterTest):
 
     def test_workers_stop_when_nobody_reads(self):
         """More clients go away than there are threads in the master and the workers together."""
-        for i in range(16):
+        for i in range(32):
             reader = Reader(self.cluster.port, {"order_by": ["student_id"]} if i % 2 else {})
             self.assertTrue(reader.read(1 << 16))
             reader.socket.close()
