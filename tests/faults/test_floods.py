@@ -195,6 +195,21 @@ class Floods(harness.ClusterTest):
         self.assertLessEqual(memory_mib(server), peak_mib + 1)
         self.same_processes(before)
 
+    @unittest.skipUnless(LONG, "half a minute: make soak-floods")
+    def test_readers_that_take_nothing(self):
+        """They are cut, and long answers go on."""
+        big = {"db_name": "Soak", "table": "Big"}
+        flood = Flood(self.cluster.port, 0, 25)
+        try:
+            flood.begin()
+            harness.eventually(lambda: self.api.post("/select", big).status == 429, 20)
+            since = time.monotonic()
+            harness.eventually(lambda: time.sleep(1) or self.api.post("/select", big).status == 200, 90, "slow readers keep their places")
+            print(f"# long answers were refused for {time.monotonic() - since:.0f} s")
+        finally:
+            flood.close()
+        self.assertIn("its reader took nothing for 30000 ms", self.cluster.logs())
+
     # Descriptors, memory, disk
 
     def write_for(self, seconds, books, bodies=None):
