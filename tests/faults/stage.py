@@ -39,8 +39,8 @@ KEYS = tuple(next(k for k in range(1001, 1100) if shard_of(k) == shard) for shar
 class Database:
     """A shardgate-tdsd on a fixed port that is started again as often as it is killed."""
 
-    def __init__(self, folder, port):
-        self.folder, self.port, self.process = folder, port, None
+    def __init__(self, folder, port, program=harness.BUILD / "shardgate-tdsd"):
+        self.folder, self.port, self.program, self.process = folder, port, program, None
         folder.mkdir(parents=True)
         (folder / "password").write_text("nemesis\n")
         (folder / "password").chmod(0o600)
@@ -48,7 +48,7 @@ class Database:
     def start(self):
         with open(self.folder / "log", "a") as log:
             self.process = subprocess.Popen(
-                [str(harness.BUILD / "shardgate-tdsd"), "--data", str(self.folder / "data"), "--port", str(self.port),
+                [str(self.program), "--data", str(self.folder / "data"), "--port", str(self.port),
                  "--password-file", str(self.folder / "password")], stdout=subprocess.DEVNULL, stderr=log)
 
     def stop(self):
@@ -67,7 +67,7 @@ class Stage:
         ports = free_ports(2 + 2 * len(SHARDS))
         self.masters, workers, databases = ports[:2], ports[2:5], ports[5:]
         self.worker_ports = workers
-        self.databases = [Database(self.folder / name, port) for (name, _), port in zip(SHARDS, databases)]
+        self.databases = [Database(self.folder / name, port, self.programs / "shardgate-tdsd") for (name, _), port in zip(SHARDS, databases)]
         for d in self.databases:
             d.start()
         self.tds = [proxy.Proxy(0, d.port) for d in self.databases]

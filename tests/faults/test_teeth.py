@@ -16,6 +16,7 @@ from stage import COMMIT, Stage  # noqa: E402
 from test_nemesis import Client, look, set_up  # noqa: E402
 
 TIMES = 8
+WRITES = 60
 ROWS = 1500  # more than two TDS packets of them
 
 
@@ -67,10 +68,17 @@ def lose_rows(stage, books):
     for shard in range(len(stage.tds)):
         actor.insert_rows(shard, ROWS)
     for _ in range(TIMES):
-        strike(stage.tds, Fault(CUT, ANSWER, 4500, when="[Log]".encode("utf-16-le")), actor.read_mine)
+        strike(stage.tds, Fault(CUT, ANSWER, 4500), actor.read_mine)
 
 
-SCENES = (lose_keyed, lose_keyless, lose_commits, lose_rows)
+def write_much(stage, books):
+    """Nothing breaks."""
+    actor = Actor(stage, books, 0, 0)
+    for _ in range(WRITES):
+        actor.insert_wide()
+
+
+SCENES = (write_much, lose_keyed, lose_keyless, lose_commits, lose_rows)
 
 
 class Teeth(unittest.TestCase):
@@ -101,6 +109,12 @@ class Teeth(unittest.TestCase):
 
     def test_rows_that_end_early(self):
         self.find("SHORT", "shardgate-worker", "worker_short", lose_rows)
+
+    def test_a_database_that_takes_back(self):
+        self.find("LOST", "shardgate-tdsd", "tdsd_forgetful", write_much)
+
+    def test_a_database_that_denies(self):
+        self.find("LIE", "shardgate-tdsd", "tdsd_denying", write_much)
 
     def test_a_master_that_repeats(self):
         self.find("DUPLICATED", "shardgate-master", "master_repeating", lose_keyless)

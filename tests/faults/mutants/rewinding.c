@@ -8,25 +8,20 @@
 CURLcode __real_curl_easy_setopt(CURL *easy, CURLoption option, ...);
 CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...);
 
-static _Thread_local curl_read_callback read_body;
-static _Thread_local void *read_from;
+static _Thread_local curl_read_callback read_body; /* its argument is the handle's private one, too */
+static _Thread_local curl_off_t length;
 
 /* Reads all of the body, and lets libcurl keep a copy. */
-static CURLcode set_body(CURL *easy, curl_off_t len)
+static CURLcode copy_body(CURL *easy)
 {
-    char *body = malloc((size_t)len + 1);
+    char *body = malloc((size_t)length + 1);
+    void *call = NULL;
     CURLcode code = CURLE_OUT_OF_MEMORY;
 
-    if (read_body == NULL) { /* libcurl has it already: it may be repeated */
-        free(body);
-        return __real_curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len);
-    }
-    if (body != NULL && read_body(body, 1, (size_t)len, read_from) == (size_t)len) {
-        __real_curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len);
+    if (body != NULL && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call) == CURLE_OK
+        && read_body(body, 1, (size_t)length, call) == (size_t)length)
         code = __real_curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
-    }
     free(body);
-    read_body = NULL;
     return code;
 }
 
@@ -39,11 +34,12 @@ CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...)
     if (option == CURLOPT_READFUNCTION) {
         read_body = va_arg(arguments, curl_read_callback);
         code = CURLE_OK;
-    } else if (option == CURLOPT_READDATA) {
-        read_from = va_arg(arguments, void *);
-        code = CURLE_OK;
     } else if (option == CURLOPT_POSTFIELDSIZE_LARGE) {
-        code = set_body(easy, va_arg(arguments, curl_off_t));
+        length = va_arg(arguments, curl_off_t);
+        code = __real_curl_easy_setopt(easy, option, length);
+    } else if (option == CURLOPT_POSTFIELDS) {
+        char *body = va_arg(arguments, char *);
+        code = body == NULL ? copy_body(easy) : __real_curl_easy_setopt(easy, option, body);
     } else if (option < CURLOPTTYPE_OBJECTPOINT) {
         code = __real_curl_easy_setopt(easy, option, va_arg(arguments, long));
     } else {
