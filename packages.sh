@@ -12,7 +12,7 @@ PACKAGES_CHECK=(
   sqlite3 valgrind shellcheck
 )
 # For `make bench`; no test needs them.
-PACKAGES_BENCH=(wrk gnuplot-nox)
+PACKAGES_BENCH=(wrk strace gnuplot-nox)
 
 # Prints which of the packages $@ are not installed.
 packages_missing() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The gateway beside its ceilings, in interleaved rounds of one run: the bare chain (two hops that do nothing) and a direct loop
-over FreeTDS on the same database. Before that the time of a start and the memory of a cluster that nobody asks anything, behind it
+over FreeTDS on the same database; and beside itself without batches ("one by one"). Before that the time of a start and the memory of a cluster that nobody asks anything, behind it
 the most memory under that load, and what is left of it. Prints a table, writes JSON, and a plot if asked for one.
 
     make bench                                    all rows, 1, 32 and 128 clients, five rounds of 3 s
@@ -40,6 +40,7 @@ ROWS = {
     "insert_1000": ("/insert", "array(n)", None, False),
     "scatter_million": ("/select", """'{"db_name":"Bench","table":"M"}'""", None, False),
 }
+WRITES = ("keyed_insert", "keyed_update", "insert_1000")
 ONE_CLIENT = ("scatter_million",)
 SETTLED_S = 12  # after this long all have given back what they freed (common/memory.h)
 
@@ -71,13 +72,24 @@ class Bench:
         self.options = options
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="shardgate-bench-"))
         self.first = 1_000_000
-        self.cluster, self.bare = Cluster(), ProbeCluster()
+        self.cluster, self.bare, self.single = Cluster(), ProbeCluster(), None
         self.starts = self.measure_starts()
         self.memory = {"idle": self.measure_memory(settle=True)}
         for name in ("shardgate-worker", "shardgate-master"):
             shutil.copy(BUILD / "tests" / "bench" / "bare_chain", self.bare.folder / name)
         self.bare.start()
+        self.single = self.start_single()
         self.fill()
+
+    def start_single(self):
+        """A second master beside the first, which asks the workers for each request by itself. It is an Api with its processes."""
+        known = set(self.cluster.processes())
+        config = {**self.cluster.config, "master": {**self.cluster.config["master"], "batching": False}}
+        file = self.folder / "single.json"
+        file.write_text(json.dumps(config))
+        api = self.cluster.start_backup(file)
+        api.pids = set(self.cluster.processes()) - known
+        return api
 
     def measure_starts(self):
         """Seconds from `shardgate up` to its line `ready`: the first makes the data folder, the others find it. The last one runs on."""
@@ -133,7 +145,7 @@ class Bench:
 
     def cpu(self, cluster):
         used = {}
-        for pid, role in self.processes(cluster):
+        for pid, role in self.processes(self.bare if cluster is self.bare else self.cluster):
             stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
             fields = stat[stat.rindex(")") + 2:].split()
             used[role] = used.get(role, 0) + (int(fields[11]) + int(fields[12])) * TICK_US
@@ -146,6 +158,8 @@ class Bench:
             time.sleep(SETTLED_S)
         rows = []
         for pid, role in [(self.cluster.launched.process.pid, "launcher"), *self.processes(self.cluster)]:
+            if self.single and pid in self.single.pids:
+                continue
             row = {key: size // 1024 for key, size in harness.memory(pid).items() if key in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
             row["Pss"] = int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
             rows.append({"process": role, **row})
@@ -169,7 +183,7 @@ class Bench:
         if result["errors"]:
             print(f"bench: {row}, {clients} clients: {result['errors']} errors of {result['requests']}", file=sys.stderr)
         requests = max(1, result["requests"])
-        return {"rate": requests / result["seconds"], "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"], "errors": result["errors"],
+        return {"rate": requests / result["seconds"], "requests": requests, "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"], "errors": result["errors"],
                 "cpu_us": {role: (after[role] - before.get(role, 0)) / requests for role in after}}
 
     def direct(self, row, clients):
@@ -184,6 +198,8 @@ class Bench:
     def measure(self, row, clients):
         """Rounds of all targets in turn, and the median of each figure."""
         targets = {"shardgate": lambda: self.wrk(self.cluster, row, clients)}
+        if row.startswith("keyed"):
+            targets["one by one"] = lambda: self.wrk(self.single, row, clients)
         if ROWS[row][3]:
             targets["bare chain"] = lambda: self.wrk(self.bare, row, clients)
         if ROWS[row][2]:
@@ -201,7 +217,22 @@ class Bench:
             results[name] = middle
         for name in results:  # a ratio of each round, then the median: the machine's mood falls out
             results[name]["of"] = statistics.median(a["rate"] / b["rate"] for a, b in zip(rounds["shardgate"], rounds[name]))
+        if row in WRITES:
+            results["shardgate"]["syncs"] = self.count_syncs(row, clients)
         return results
+
+    def count_syncs(self, row, clients):
+        """How often a database syncs a file, for each write that is acknowledged: a round of its own, because counting slows it down."""
+        pids = [str(pid) for pid, role in self.processes(self.cluster) if role == "tds-server"]
+        counted = self.folder / "syncs"
+        command = ["strace", "-f", "-q", "-e", "trace=fsync,fdatasync", "-e", "signal=none", "-o", str(counted), *(f"-p{pid}" for pid in pids)]
+        strace = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        requests = self.wrk(self.cluster, row, clients)["requests"]
+        strace.terminate()
+        strace.wait()
+        syncs = len(re.findall(r"\b(?:fsync|fdatasync)\(", counted.read_text()))
+        return syncs / requests
 
 
 HEAD = f"{'row':<16}{'clients':>8}  {'target':<12}{'req/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'gateway is':>12}   CPU µs a request"
@@ -209,6 +240,8 @@ HEAD = f"{'row':<16}{'clients':>8}  {'target':<12}{'req/s':>10}{'p50 ms':>9}{'p9
 
 def line(row, clients, target, r):
     cpu = "  ".join(f"{role} {used:.0f}" for role, used in r["cpu_us"].items() if used >= 0.5)
+    if "syncs" in r:
+        cpu += f"  syncs {r['syncs']:.2f}"
     of = "" if target == "shardgate" else f"{r['of']:.2f} of it"
     return f"{row:<16}{clients:>8}  {target:<12}{r['rate']:>10.1f}{r['p50_ms']:>9.2f}{r['p99_ms']:>9.2f}{of:>12}   {cpu}"
 
@@ -223,7 +256,7 @@ def plot(path, results):
     """Requests a second by row and target, at the largest number of clients measured."""
     clients = max(r["clients"] for r in results)
     rows = [r for r in results if r["clients"] == clients] or results
-    targets = ["shardgate", "bare chain", "direct loop"]
+    targets = ["shardgate", "one by one", "bare chain", "direct loop"]
     data = "\n".join(" ".join([r["row"]] + [f"{r['results'][t]['rate']:.1f}" if t in r["results"] else "?" for t in targets]) for r in rows)
     series = ", ".join(f"$d using {i + 2}:xtic(1) title '{t}'" for i, t in enumerate(targets))
     script = f"""set terminal svg size 900,420 background '#ffffff'; set output '{path}'
@@ -250,9 +283,9 @@ def main():
     unknown = set(options.rows) - set(ROWS)
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
-    for tool in ["wrk"] + (["gnuplot"] if options.plot else []):
+    for tool in ["wrk", "strace"] + (["gnuplot"] if options.plot else []):
         if shutil.which(tool) is None:
-            parser.error(f"{tool} is missing: apt-get install wrk gnuplot-nox")
+            parser.error(f"{tool} is missing: apt-get install wrk strace gnuplot-nox")
     bench, results = Bench(options), []
     try:
         print(f"start: {statistics.median(bench.starts[1:]):.2f} s at the median of {len(bench.starts) - 1}, {bench.starts[0]:.2f} s in a new data folder")

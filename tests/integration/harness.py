@@ -171,9 +171,9 @@ class Cluster:
         self.launched = Launched(["up", "--config", self.config_file, "--data", self.data])
         return self
 
-    def start_backup(self):
+    def start_backup(self, config_file=None):
         env = {"MASTER_PORT": str(self.backup_port), "MASTER_ROLE": "backup"}
-        backup = Launched(["up", "master", "--config", self.config_file, "--data", self.data], env=env)
+        backup = Launched(["up", "master", "--config", config_file or self.config_file, "--data", self.data], env=env)
         self.backups.append(backup)
         return Api(self.backup_port)
 
