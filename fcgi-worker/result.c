@@ -315,15 +315,17 @@ int result_get_double(struct result *r, size_t column, double *out)
     return get_fixed(r, column, READ_DOUBLE, SQL_C_DOUBLE, out, sizeof(*out));
 }
 
-/* Appends a value of any length, RESULT_CHUNK bytes at a time; `ending` is the size of the NUL that the driver adds. */
+/* Appends a value of any length, RESULT_CHUNK bytes at a time behind the first RESULT_FIRST_CHUNK; `ending` is the size of the NUL
+ * that the driver adds. */
 static int get_long(struct result *r, size_t column, SQLSMALLINT type, size_t ending, struct buf *out)
 {
-    for (size_t start = out->len;;) {
+    size_t chunk = RESULT_FIRST_CHUNK;
+    for (size_t start = out->len;; chunk = RESULT_CHUNK) {
         SQLLEN indicator = 0;
-        char *space = buf_reserve(out, RESULT_CHUNK);
+        char *space = buf_reserve(out, chunk);
         if (space == NULL || out->len - start > RESULT_MAX_VALUE)
             return RESULT_TOO_LONG;
-        SQLRETURN rc = SQLGetData(r->stmt, (SQLUSMALLINT)(column + 1), type, space, RESULT_CHUNK, &indicator);
+        SQLRETURN rc = SQLGetData(r->stmt, (SQLUSMALLINT)(column + 1), type, space, (SQLLEN)chunk, &indicator);
         if (rc == SQL_NO_DATA)
             return 1;
         if (!SQL_SUCCEEDED(rc))
@@ -331,8 +333,8 @@ static int get_long(struct result *r, size_t column, SQLSMALLINT type, size_t en
         if (indicator == SQL_NULL_DATA)
             return 0;
         /* what is left when this call began; a chunk that did not hold it all is full */
-        bool whole = indicator >= 0 && (size_t)indicator <= RESULT_CHUNK - ending;
-        buf_commit(out, whole ? (size_t)indicator : RESULT_CHUNK - ending);
+        bool whole = indicator >= 0 && (size_t)indicator <= chunk - ending;
+        buf_commit(out, whole ? (size_t)indicator : chunk - ending);
         if (rc == SQL_SUCCESS)
             return 1;
     }

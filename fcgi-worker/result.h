@@ -21,7 +21,8 @@
 #define RESULT_BLOCK_ROWS 256
 #define RESULT_BLOCK_BYTES (128u << 10) /* of a block, unless one row has more */
 #define RESULT_BOUND_BYTES 16384        /* a value that may have more is not bound */
-#define RESULT_CHUNK 16384              /* bytes of a value that are asked for at a time */
+#define RESULT_FIRST_CHUNK 512          /* bytes of a value that are asked for first: most have less, and small memory costs little */
+#define RESULT_CHUNK 16384              /* and then at a time */
 #define RESULT_MAX_VALUE (64u << 20)    /* bytes of one value */
 
 enum result_status {
