@@ -70,6 +70,8 @@ static size_t read_records(SQLSMALLINT type, SQLHANDLE handle, struct dberror re
 
 static void disconnect(struct db *db)
 {
+    if (db->socket >= 0)
+        shutdown(db->socket, SHUT_RDWR); /* the driver would tell the server of each handle, and wait for its answer */
     prepared_clear(db->cache);
     if (db->direct != SQL_NULL_HANDLE)
         SQLFreeHandle(SQL_HANDLE_STMT, db->direct);
