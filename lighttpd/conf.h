@@ -12,7 +12,7 @@
 #include "lighttpd/folder.h"
 
 #define CONF_MAX_CONNECTIONS 10000 /* of clients that each lighttpd keeps, most of them idle or slow */
-#define CONF_MAX_FDS 20480         /* each connection may need a second descriptor, for its request's file or to the app */
+#define CONF_MAX_FDS (2 * CONF_MAX_CONNECTIONS) /* each connection may need a second descriptor, for its request's file or to the app */
 #define CONF_BACKLOG 4096          /* connections that wait to be taken; the kernel's net.core.somaxconn may say less */
 #define CONF_BODY_SLACK_KIB 64   /* bodies too large by less than this reach the app, whose answer says more */
 
