@@ -46,6 +46,9 @@ struct desk {
     pthread_mutex_t mutex;
     pthread_cond_t work;       /* for its couriers */
     struct parcel *first, **end; /* those that wait, oldest first */
+    size_t waiting;            /* how many */
+    size_t crowd;              /* how many the last batch took */
+    int64_t rest_until_us;     /* a batch has returned: as many as it took are likely to come at once, and are waited for */
     bool due;                  /* they are to be taken, whatever is under way */
     int under_way;             /* calls */
     int idle;                  /* couriers that wait for work */
@@ -86,7 +89,7 @@ static int64_t patience_us(const struct desk *d)
 
 static bool is_busy(const struct desk *d, int64_t now_us)
 {
-    return d->under_way > 0 && now_us - d->newest_us < patience_us(d);
+    return (d->under_way > 0 && now_us - d->newest_us < patience_us(d)) || now_us < d->rest_until_us;
 }
 
 static void note_start(struct desk *d, int64_t now_us)
@@ -114,7 +117,11 @@ static bool call_courier(struct desk *d)
 /* A call has returned. */
 static void note_end(struct desk *d)
 {
-    if (--d->under_way == 0)
+    if (--d->under_way > 0)
+        return;
+    if (d->crowd > 1 && d->waiting < d->crowd)
+        d->rest_until_us = clock_now_us() + COURIER_REST_US;
+    else
         (void)call_courier(d);
 }
 
@@ -122,6 +129,8 @@ static void put(struct desk *d, struct parcel *p)
 {
     *d->end = p;
     d->end = &p->next;
+    if (++d->waiting >= d->crowd && d->under_way == 0)
+        (void)call_courier(d);
 }
 
 static void take_out(struct desk *d, struct parcel *p)
@@ -129,6 +138,7 @@ static void take_out(struct desk *d, struct parcel *p)
     for (struct parcel **at = &d->first; *at != NULL; at = &(*at)->next) {
         if (*at != p)
             continue;
+        d->waiting--;
         *at = p->next;
         if (*at == NULL)
             d->end = at;
@@ -203,6 +213,9 @@ static int64_t take_waiting(struct carrier *c, int64_t now_us)
     if (d->first == NULL)
         d->end = &d->first;
     d->due = false;
+    d->waiting -= c->count;
+    d->crowd = c->count;
+    d->rest_until_us = 0;
     return deadline_us;
 }
 
@@ -309,6 +322,7 @@ static void note_refusal(struct carrier *c, int status)
         settle(p, PARCEL_ALONE, &settled);
     }
     d->end = &d->first;
+    d->waiting = 0;
     pthread_mutex_unlock(&d->mutex);
     tell_owners(settled);
 }
@@ -343,6 +357,18 @@ static void carry_batch(struct carrier *c, int64_t deadline_us, const char *requ
     fanout_reset(c->fanout);
 }
 
+/* Waits for work; of the couriers that wait while a desk rests each looks again when that is over. */
+static void wait_for_work(struct desk *d, int64_t now_us)
+{
+    struct timespec end = {.tv_sec = d->rest_until_us / 1000000, .tv_nsec = d->rest_until_us % 1000000 * 1000};
+    d->idle++;
+    if (now_us < d->rest_until_us)
+        (void)pthread_cond_timedwait(&d->work, &d->mutex, &end);
+    else
+        pthread_cond_wait(&d->work, &d->mutex);
+    d->idle--;
+}
+
 static void *run_carrier(void *arg)
 {
     struct carrier *c = arg;
@@ -352,9 +378,7 @@ static void *run_carrier(void *arg)
     while (!d->stopping) {
         int64_t now = clock_now_us();
         if (d->first == NULL || (!d->due && is_busy(d, now))) {
-            d->idle++;
-            pthread_cond_wait(&d->work, &d->mutex);
-            d->idle--;
+            wait_for_work(d, now);
             continue;
         }
         snprintf(request_id, sizeof request_id, "%s", d->first->rq->request_id);
@@ -439,6 +463,11 @@ static bool may_repeat(struct courier *c, size_t worker, const struct fanout_req
     return lost && !a->timed_out && rq->repeatable && breaker_may_repeat(c->breaker, worker);
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Puts the parcel down if it is to wait, until *until_us; else its owner's call is under way from now on. */
 static bool put_down(struct courier *c, size_t worker, struct parcel *p, int64_t *until_us)
 {
@@ -452,7 +481,7 @@ static bool put_down(struct courier *c, size_t worker, struct parcel *p, int64_t
         put(d, p);
     else
         note_start(d, now);
-    *until_us = d->newest_us + patience_us(d);
+    *until_us = later(d->newest_us + patience_us(d), d->rest_until_us + COURIER_HASTE_US);
     pthread_mutex_unlock(&d->mutex);
     return waits;
 }
@@ -463,9 +492,9 @@ bool courier_carry(struct courier *c, size_t worker, const struct fanout_request
     struct parcel p = {.rq = rq, .answer = answer, .body = body, .state = PARCEL_WAITS};
     int64_t started_us = clock_now_us(), until_us;
 
+    *answer = (struct fanout_answer){.worker = worker, .body = ""}; /* before it is put down: it may be answered at once */
     if (!put_down(c, worker, &p, &until_us))
         return false;
-    *answer = (struct fanout_answer){.worker = worker, .body = ""};
     bool carried = wait_carried(d, &p, until_us);
     answer->elapsed_us = clock_now_us() - started_us;
     answer->body = buf_text(body);
@@ -495,8 +524,12 @@ void courier_returned(struct courier *c, size_t worker, int64_t elapsed_us)
 
 static void open_desk(struct desk *d)
 {
+    pthread_condattr_t monotonic;
     pthread_mutex_init(&d->mutex, NULL);
-    pthread_cond_init(&d->work, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     d->end = &d->first;
 }
 

@@ -5,7 +5,7 @@
  *           └── wait ── taken by a courier ── its answer came ──────────────> true
  *                 └── what is under way takes longer than calls do ─────────> false
  *
- * A lone request waits for nothing. Couriers are threads of their own, a few for each worker, which sleep while nobody waits. Knows
+ * A lone request waits for nothing, unless it follows a crowd: then for COURIER_REST_US, once. Couriers are threads of their own, a few for each worker, which sleep while nobody waits. Knows
  * nothing about what is asked. A request that may not be sent twice is sent once.
  */
 #ifndef SHARDGATE_COURIER_H
@@ -26,6 +26,7 @@
 #define COURIER_MAX_BATCH   ((size_t)1 << 20)  /* bytes of a batch to which another request may still be added */
 #define COURIER_PATIENCE_US 20000              /* the longest that a request waits for what is under way to return, and … */
 #define COURIER_HASTE_US    1000               /* … the shortest; between them it is twice the time that a call takes */
+#define COURIER_REST_US     1000               /* after a batch of several as many more are waited for, this long */
 #define COURIER_UNABLE_US   60000000           /* a worker that has no /batch is sent the next one after so long */
 
 struct courier;
