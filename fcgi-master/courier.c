@@ -47,8 +47,9 @@ struct desk {
     pthread_cond_t work;       /* for its couriers */
     struct parcel *first, **end; /* those that wait, oldest first */
     size_t waiting;            /* how many */
-    size_t crowd;              /* how many the last batch took */
-    int64_t rest_until_us;     /* a batch has returned: as many as it took are likely to come at once, and are waited for */
+    size_t present;            /* requests that are being answered, waiting ones included … */
+    size_t crowd;              /* … and how many of them there were at once lately: so many are likely to come again, and … */
+    int64_t rest_until_us;     /* … are waited for when a batch has returned */
     bool due;                  /* they are to be taken, whatever is under way */
     int under_way;             /* calls */
     int idle;                  /* couriers that wait for work */
@@ -66,6 +67,7 @@ struct carrier {
     struct fanout *fanout;
     struct parcel *parts[COURIER_MAX_PARTS]; /* of the batch under way; NULL: it is done, or its owner has left */
     size_t count;
+    int64_t started_us;
     struct buf text;
 };
 
@@ -92,6 +94,12 @@ static bool is_busy(const struct desk *d, int64_t now_us)
     return (d->under_way > 0 && now_us - d->newest_us < patience_us(d)) || now_us < d->rest_until_us;
 }
 
+static void note_arrival(struct desk *d)
+{
+    if (++d->present > d->crowd)
+        d->crowd = d->present;
+}
+
 static void note_start(struct desk *d, int64_t now_us)
 {
     d->under_way++;
@@ -114,22 +122,30 @@ static bool call_courier(struct desk *d)
     return true;
 }
 
+/* Are all there that can be expected, or as many as go into half a batch? */
+static bool is_full(const struct desk *d)
+{
+    return d->waiting >= d->crowd || d->waiting >= COURIER_MAX_PARTS / 2;
+}
+
 /* A call has returned. */
 static void note_end(struct desk *d)
 {
+    d->crowd -= (d->crowd + 6) / 8; /* down to one */
     if (--d->under_way > 0)
         return;
-    if (d->crowd > 1 && d->waiting < d->crowd)
-        d->rest_until_us = clock_now_us() + COURIER_REST_US;
-    else
+    if (d->crowd < COURIER_CROWD || is_full(d))
         (void)call_courier(d);
+    else
+        d->rest_until_us = clock_now_us() + (d->usual_us < COURIER_REST_US ? d->usual_us : COURIER_REST_US);
 }
 
 static void put(struct desk *d, struct parcel *p)
 {
     *d->end = p;
     d->end = &p->next;
-    if (++d->waiting >= d->crowd && d->under_way == 0)
+    d->waiting++;
+    if (is_full(d) && d->under_way == 0)
         (void)call_courier(d);
 }
 
@@ -214,7 +230,6 @@ static int64_t take_waiting(struct carrier *c, int64_t now_us)
         d->end = &d->first;
     d->due = false;
     d->waiting -= c->count;
-    d->crowd = c->count;
     d->rest_until_us = 0;
     return deadline_us;
 }
@@ -257,13 +272,15 @@ static int hand_over(struct carrier *c, const struct message *m, struct parcel *
 }
 
 /* Hands over the answers that are whole. Their bytes, or -1 when what came is none. */
-static ssize_t hand_over_all(struct carrier *c, const char *data, size_t len)
+static ssize_t hand_over_all(struct carrier *c, const char *data, size_t len, bool first)
 {
     struct parcel *settled = NULL;
     struct message m;
     size_t used = 0, size = 0;
     int whole = 0;
     pthread_mutex_lock(&c->desk->mutex);
+    if (first)
+        note_time(c->desk, clock_now_us() - c->started_us);
     for (; used < len && (whole = message_read_answer(data + used, len - used, &m, &size)) > 0; used += size) {
         if ((whole = hand_over(c, &m, &settled)) != 0)
             break;
@@ -279,8 +296,8 @@ static void read_answers(struct carrier *c, int64_t deadline_us)
     ssize_t used = 0;
     size_t len = 0;
     const char *data = NULL;
-    while (used >= 0 && fanout_pull(c->fanout, 0, (size_t)used, deadline_us, &data, &len) > 0)
-        used = hand_over_all(c, data, len);
+    for (bool first = true; used >= 0 && fanout_pull(c->fanout, 0, (size_t)used, deadline_us, &data, &len) > 0; first = false)
+        used = hand_over_all(c, data, len, first);
 }
 
 /* Tells the owners of parts without an answer what became of them. */
@@ -384,6 +401,7 @@ static void *run_carrier(void *arg)
         snprintf(request_id, sizeof request_id, "%s", d->first->rq->request_id);
         int64_t deadline_us = take_waiting(c, now);
         note_start(d, now);
+        c->started_us = now;
         pthread_mutex_unlock(&d->mutex);
         carry_batch(c, deadline_us, request_id);
         pthread_mutex_lock(&d->mutex);
@@ -475,7 +493,8 @@ static bool put_down(struct courier *c, size_t worker, struct parcel *p, int64_t
     int64_t now = clock_now_us();
     sem_init(&p->settled, 0, 0);
     pthread_mutex_lock(&d->mutex);
-    bool waits = (d->first != NULL || is_busy(d, now)) && now >= d->unable_until_us && p->rq->len <= COURIER_MAX_BODY
+    note_arrival(d);
+    bool waits = (d->first != NULL || (d->crowd >= COURIER_CROWD && is_busy(d, now))) && now >= d->unable_until_us && p->rq->len <= COURIER_MAX_BODY
                  && breaker_enter(c->breaker, worker, p->rq->repeatable, false, now) == BREAKER_PASS;
     if (waits)
         put(d, p);
@@ -503,18 +522,21 @@ bool courier_carry(struct courier *c, size_t worker, const struct fanout_request
         breaker_answered(c->breaker, worker, answer->elapsed_us, clock_now_us());
     breaker_leave(c->breaker, worker);
     sem_destroy(&p.settled);
-    if (carried && !may_repeat(c, worker, rq, answer))
-        return true;
+    bool ended = carried && !may_repeat(c, worker, rq, answer);
     pthread_mutex_lock(&d->mutex);
-    note_start(d, clock_now_us());
+    if (ended)
+        d->present--;
+    else
+        note_start(d, clock_now_us());
     pthread_mutex_unlock(&d->mutex);
-    return false;
+    return ended;
 }
 
 void courier_returned(struct courier *c, size_t worker, int64_t elapsed_us)
 {
     struct desk *d = &c->desks[worker];
     pthread_mutex_lock(&d->mutex);
+    d->present--;
     note_time(d, elapsed_us);
     note_end(d);
     pthread_mutex_unlock(&d->mutex);

@@ -1,11 +1,11 @@
 /* Requests for one worker that gather while a call to it is under way, and go together when it returns: one POST /batch instead of
  * many calls. docs/worker-contract.md has its form. Each keeps its own deadline, key and outcome.
  *
- *     courier_carry ── nothing under way at the worker ─────────────────────> false: the caller asks by itself, then courier_returned
+ *     courier_carry ── nothing under way at the worker, or no crowd there ──> false: the caller asks by itself, then courier_returned
  *           └── wait ── taken by a courier ── its answer came ──────────────> true
  *                 └── what is under way takes longer than calls do ─────────> false
  *
- * A lone request waits for nothing, unless it follows a crowd: then for COURIER_REST_US, once. Couriers are threads of their own, a few for each worker, which sleep while nobody waits. Knows
+ * Where there is no crowd, nothing waits; a lone request that follows one waits for COURIER_REST_US at most, a few times. Couriers are threads of their own, a few for each worker, which sleep while nobody waits. Knows
  * nothing about what is asked. A request that may not be sent twice is sent once.
  */
 #ifndef SHARDGATE_COURIER_H
@@ -26,7 +26,8 @@
 #define COURIER_MAX_BATCH   ((size_t)1 << 20)  /* bytes of a batch to which another request may still be added */
 #define COURIER_PATIENCE_US 20000              /* the longest that a request waits for what is under way to return, and … */
 #define COURIER_HASTE_US    1000               /* … the shortest; between them it is twice the time that a call takes */
-#define COURIER_REST_US     1000               /* after a batch of several as many more are waited for, this long */
+#define COURIER_CROWD       5                  /* requests that are at a worker at once before any waits: a batch of two or three costs more than it saves */
+#define COURIER_REST_US     4000               /* when a call has returned, as many as there were at once lately are waited for: as long as a call takes, and no longer than this */
 #define COURIER_UNABLE_US   60000000           /* a worker that has no /batch is sent the next one after so long */
 
 struct courier;
