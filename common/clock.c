@@ -1,7 +1,5 @@
 #include "common/clock.h"
 
-#include <time.h>
-
 int64_t clock_now_us(void)
 {
     struct timespec t;
@@ -12,4 +10,19 @@ int64_t clock_now_us(void)
 int64_t clock_now_ms(void)
 {
     return clock_now_us() / 1000;
+}
+
+struct timespec clock_timespec(int64_t us)
+{
+    return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+}
+
+void clock_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }

@@ -1,5 +1,7 @@
 #include "fcgi-master/breaker.h"
 
+#include "common/clock.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -38,23 +40,19 @@ int breaker_share(int threads)
 
 struct breaker *breaker_new(size_t workers, int places, int64_t now_us)
 {
-    pthread_condattr_t monotonic;
     struct breaker *b = calloc(1, sizeof *b + workers * sizeof b->workers[0]);
     if (b == NULL)
         return NULL;
     b->count = workers;
     b->places = places;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     for (size_t i = 0; i < workers; i++) {
         struct worker *w = &b->workers[i];
         pthread_mutex_init(&w->lock, NULL);
-        pthread_cond_init(&w->place, &monotonic);
-        pthread_cond_init(&w->alarm, &monotonic);
+        clock_cond_init(&w->place);
+        clock_cond_init(&w->alarm);
         w->since_us = now_us;
         w->savings = RETRY_MAX;
     }
-    pthread_condattr_destroy(&monotonic);
     return b;
 }
 
@@ -71,7 +69,7 @@ void breaker_free(struct breaker *b)
 /* Waits for the condition, no longer than until the time. False when that has come. */
 static bool wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t until_us)
 {
-    struct timespec t = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    struct timespec t = clock_timespec(until_us);
     return pthread_cond_timedwait(condition, lock, &t) == 0;
 }
 

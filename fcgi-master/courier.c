@@ -377,7 +377,7 @@ static void carry_batch(struct carrier *c, int64_t deadline_us, const char *requ
 /* Waits for work; of the couriers that wait while a desk rests each looks again when that is over. */
 static void wait_for_work(struct desk *d, int64_t now_us)
 {
-    struct timespec end = {.tv_sec = d->rest_until_us / 1000000, .tv_nsec = d->rest_until_us % 1000000 * 1000};
+    struct timespec end = clock_timespec(d->rest_until_us);
     d->idle++;
     if (now_us < d->rest_until_us)
         (void)pthread_cond_timedwait(&d->work, &d->mutex, &end);
@@ -416,7 +416,7 @@ static void *run_carrier(void *arg)
 /* True once it was settled, false when `until_us` came first. */
 static bool wait_settled(struct parcel *p, int64_t until_us)
 {
-    struct timespec end = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    struct timespec end = clock_timespec(until_us);
     int rc;
     do
         rc = sem_clockwait(&p->settled, CLOCK_MONOTONIC, &end);
@@ -546,12 +546,8 @@ void courier_returned(struct courier *c, size_t worker, int64_t elapsed_us)
 
 static void open_desk(struct desk *d)
 {
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&d->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&d->work);
     d->end = &d->first;
 }
 

@@ -144,7 +144,7 @@ static void call_lanes(struct lanes *l, size_t count)
 static void wait_for_tick(struct lanes *l, unsigned *quiet)
 {
     int64_t until = clock_now_us() + LANES_TICK_US;
-    struct timespec end = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    struct timespec end = clock_timespec(until);
 
     *quiet = l->works != NULL ? 0 : *quiet + 1;
     if (*quiet <= LANES_LINGER) {
@@ -256,7 +256,6 @@ enum lanes_rest lanes_ask(struct lanes *l, const struct lanes_work *w)
 struct lanes *lanes_new(unsigned max, void *(*open)(void *arg, unsigned index), void (*close)(void *thread), void *arg)
 {
     struct lanes *l = calloc(1, sizeof(*l) + max * sizeof(l->lanes[0]));
-    pthread_condattr_t monotonic;
 
     if (l == NULL)
         return NULL;
@@ -270,10 +269,7 @@ struct lanes *lanes_new(unsigned max, void *(*open)(void *arg, unsigned index), 
     l->keeper.index = max;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->called, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->due, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&l->due);
     return l;
 }
 

@@ -27,15 +27,11 @@ struct ledger {
 struct ledger *ledger_new(void)
 {
     struct ledger *l = calloc(1, sizeof(*l));
-    pthread_condattr_t monotonic;
 
     if (l == NULL)
         return NULL;
     pthread_mutex_init(&l->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&l->ended);
     return l;
 }
 
@@ -95,7 +91,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int enter(struct ledger *l, struct ledger_entry *entry)
 {
     int64_t until = earlier(clock_now_us() + LEDGER_WAIT_MS * 1000, entry->r->deadline_us);
-    struct timespec end = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    struct timespec end = clock_timespec(until);
     bool late = false;
 
     pthread_mutex_lock(&l->mutex);

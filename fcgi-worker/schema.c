@@ -374,15 +374,11 @@ fail:
 struct schema_cache *schema_cache_new(void)
 {
     struct schema_cache *cache = calloc(1, sizeof(*cache));
-    pthread_condattr_t attr;
 
     if (cache == NULL)
         return NULL;
     pthread_mutex_init(&cache->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* deadlines are of that clock */
-    pthread_cond_init(&cache->loaded, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&cache->loaded);
     return cache;
 }
 
@@ -515,7 +511,7 @@ static struct schema_table *load_entry(struct schema_cache *cache, struct entry 
 /* Waits until the load that another thread makes has ended; false at the deadline. */
 static bool await_load(struct schema_cache *cache, struct entry *entry, int64_t deadline_us)
 {
-    struct timespec until = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
+    struct timespec until = clock_timespec(deadline_us);
     int rc = 0;
 
     entry->waiters++;

@@ -50,7 +50,7 @@ static void *run(void *arg)
         if (first == NULL) {
             pthread_cond_wait(&w->sooner, &w->lock);
         } else {
-            struct timespec t = {.tv_sec = w->wake_us / 1000000, .tv_nsec = w->wake_us % 1000000 * 1000};
+            struct timespec t = clock_timespec(w->wake_us);
             pthread_cond_timedwait(&w->sooner, &w->lock, &t);
         }
     }
@@ -61,17 +61,13 @@ static void *run(void *arg)
 struct watchdog *watchdog_new(void)
 {
     sigset_t all, before;
-    pthread_condattr_t monotonic;
     struct watchdog *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return NULL;
     w->wake_us = NEVER;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->sooner, &monotonic);
+    clock_cond_init(&w->sooner);
     pthread_cond_init(&w->called, NULL);
-    pthread_condattr_destroy(&monotonic);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&w->thread, NULL, run, w);

@@ -201,11 +201,7 @@ int server_open(const char *address, int port, int max_connections, const struct
         return -1;
     }
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&s->ended);
     *out = s;
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "tds-server/engine/store.h"
 
+#include "common/clock.h"
 #include "common/collate.h"
 
 #include <dirent.h>
@@ -127,11 +128,7 @@ static struct store_database *make_database(struct store *s, int id, const char 
     size_t path_len = strlen(s->folder) + strlen(file) + 2;
     d->id = id;
     commit_init(&d->commits);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->freed, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&d->freed);
     d->name = strndup(name, len);
     d->path = malloc(path_len);
     if (!d->name || !d->path) {

@@ -52,6 +52,17 @@ int64_t clock_now_us(void)
     return world.now_us;
 }
 
+/* No test waits. */
+struct timespec clock_timespec(int64_t us)
+{
+    return (struct timespec){.tv_sec = us / 1000000};
+}
+
+void clock_cond_init(pthread_cond_t *cond)
+{
+    pthread_cond_init(cond, NULL);
+}
+
 int db_query(struct db *db, const struct statement *s, int64_t deadline_us, struct err *e)
 {
     const char *sql = buf_text(&s->sql);
