@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +34,9 @@ struct parcel {
     struct fanout_answer *answer;
     struct buf *body;
     enum parcel_state state; /* with the desk's mutex */
-    sem_t settled;          /* posted when it has ENDED or is to go ALONE: its owner waits without the mutex */
+    pthread_mutex_t lock;   /* of `told` alone: its owner does not wait at the desk, where the others would be in its way */
+    pthread_cond_t settled;
+    bool told;              /* it has ENDED, or is to go ALONE */
     struct parcel *next;    /* of those that wait; of those that were settled just now */
     struct parcel **places; /* in the batch that has taken it … */
     size_t place;           /* … where it stands */
@@ -176,7 +177,10 @@ static void tell_owners(struct parcel *settled)
     while (settled != NULL) {
         struct parcel *p = settled;
         settled = p->next;
-        sem_post(&p->settled);
+        pthread_mutex_lock(&p->lock);
+        p->told = true;
+        pthread_cond_signal(&p->settled);
+        pthread_mutex_unlock(&p->lock);
     }
 }
 
@@ -417,11 +421,13 @@ static void *run_carrier(void *arg)
 static bool wait_settled(struct parcel *p, int64_t until_us)
 {
     struct timespec end = clock_timespec(until_us);
-    int rc;
-    do
-        rc = sem_clockwait(&p->settled, CLOCK_MONOTONIC, &end);
-    while (rc != 0 && errno == EINTR);
-    return rc == 0;
+    int rc = 0;
+    pthread_mutex_lock(&p->lock);
+    while (!p->told && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&p->settled, &p->lock, &end);
+    bool told = p->told;
+    pthread_mutex_unlock(&p->lock);
+    return told;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -491,7 +497,8 @@ static bool put_down(struct courier *c, size_t worker, struct parcel *p, int64_t
 {
     struct desk *d = &c->desks[worker];
     int64_t now = clock_now_us();
-    sem_init(&p->settled, 0, 0);
+    pthread_mutex_init(&p->lock, NULL);
+    clock_cond_init(&p->settled);
     pthread_mutex_lock(&d->mutex);
     note_arrival(d);
     bool waits = (d->first != NULL || (d->crowd >= COURIER_CROWD && is_busy(d, now))) && now >= d->unable_until_us && p->rq->len <= COURIER_MAX_BODY
@@ -521,7 +528,8 @@ bool courier_carry(struct courier *c, size_t worker, const struct fanout_request
     if (carried && answer->result == FANOUT_ANSWERED)
         breaker_answered(c->breaker, worker, answer->elapsed_us, clock_now_us());
     breaker_leave(c->breaker, worker);
-    sem_destroy(&p.settled);
+    pthread_cond_destroy(&p.settled);
+    pthread_mutex_destroy(&p.lock);
     bool ended = carried && !may_repeat(c, worker, rq, answer);
     pthread_mutex_lock(&d->mutex);
     if (ended)
