@@ -133,7 +133,7 @@ class Breakers(harness.ClusterTest):
             api.close()
 
         with self.cluster.stopped("shardgate-worker", "--worker", "python"):
-            threads = [threading.Thread(target=pester) for _ in range(8)]
+            threads = [threading.Thread(target=pester) for _ in range(24)]
             for t in threads:
                 t.start()
             try:
