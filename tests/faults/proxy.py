@@ -1,5 +1,5 @@
 """A TCP proxy that does harm where it is told to: after so many bytes in one direction, or of the answer to given bytes, it delays,
-cuts, resets, swallows or holds a connection. Knows nothing about what the bytes mean."""
+cuts, resets, swallows or holds a connection; or it makes all connections sick for a while. Knows nothing about what the bytes mean."""
 
 import collections
 import contextlib
@@ -21,6 +21,10 @@ NOTICED_S = 1.5  # after one side of a swallowed connection is gone the other le
 
 Fault = collections.namedtuple("Fault", "kind direction after seconds when", defaults=(0, None))
 
+# What befalls all connections, those that are open included, for as long as it is a proxy's `sickness`.
+MUTE = "mute"  # they are accepted, and nothing ever passes
+Pace = collections.namedtuple("Pace", "seconds piece")  # answers pass in pieces of so many bytes, each so late
+
 
 def random_fault(choose=random):
     return Fault(choose.choice(KINDS), choose.choice((REQUEST, ANSWER)), choose.choice((0, 0, choose.randrange(8), choose.randrange(2000))),
@@ -31,7 +35,7 @@ class Proxy:
     def __init__(self, port, target):
         """Listens on `port` of loopback (0 picks one) and passes on to the port `target`."""
         self.target, self.lock, self.armed, self.struck = target, threading.Lock(), [], collections.Counter()
-        self.open, self.released = set(), threading.Event()
+        self.open, self.released, self.sickness = set(), threading.Event(), None
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -45,7 +49,8 @@ class Proxy:
             self.armed.append(fault)
 
     def disarm(self):
-        """Forgets faults that have not struck, and ends the connections that swallow."""
+        """Forgets faults that have not struck and what was sick, and ends the connections that swallow."""
+        self.sickness = None
         with self.lock:
             self.armed.clear()
             for c in self.open:
@@ -131,6 +136,13 @@ class Connection:
             if reset:
                 s.close()
 
+    def _send(self, sink, data, direction):
+        while data and direction == ANSWER and isinstance(pace := self.proxy.sickness, Pace):
+            time.sleep(pace.seconds)
+            sink.sendall(data[:pace.piece])
+            data = data[pace.piece:]
+        sink.sendall(data)
+
     def _pump(self, source, sink, direction):
         try:
             while data := source.recv(65536):
@@ -149,8 +161,10 @@ class Connection:
                     else:
                         self.end(reset=fault.kind == RESET)
                         return
+                if self.proxy.sickness is MUTE:
+                    self.swallows = True
                 if not self.swallows:
-                    sink.sendall(data)
+                    self._send(sink, data, direction)
             if self.swallows:
                 time.sleep(NOTICED_S)
                 self.end()
