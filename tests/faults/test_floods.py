@@ -133,7 +133,8 @@ class Floods(harness.ClusterTest):
         super().setUpClass()
         soak.fill(cls.cluster)
         rows = [{"student_id": k, "name": "x" * 50, "grade": "A"} for k in range(BIG_ROWS)]
-        for path, table, body in (("/create-table", "Big", {"columns": soak.COLUMNS}), ("/insert", "Big", {"data": rows}),
+        for path, table, body in (("/create-table", "Big", {"columns": soak.COLUMNS}),
+                                  *(("/insert", "Big", {"data": rows[k:k + 4000]}) for k in range(0, BIG_ROWS, 4000)),
                                   ("/create-table", "Books", {"columns": {"student_id": "INT PRIMARY KEY", "text": "NVARCHAR(MAX)"}})):
             answer = cls.api.post(path, {"db_name": "Soak", "table": table, **body})
             assert answer.status == 200, answer
