@@ -123,10 +123,10 @@ static bool call_courier(struct desk *d)
     return true;
 }
 
-/* Are all there that can be expected, or as many as go into half a batch? */
+/* Are most of those there that can be expected, or as many as go into half a batch? */
 static bool is_full(const struct desk *d)
 {
-    return d->waiting >= d->crowd || d->waiting >= COURIER_MAX_PARTS / 2;
+    return 4 * d->waiting >= 3 * d->crowd || d->waiting >= COURIER_MAX_PARTS / 2;
 }
 
 /* A call has returned. */
@@ -138,7 +138,7 @@ static void note_end(struct desk *d)
     if (d->crowd < COURIER_CROWD || is_full(d))
         (void)call_courier(d);
     else
-        d->rest_until_us = clock_now_us() + (d->usual_us < COURIER_REST_US ? d->usual_us : COURIER_REST_US);
+        d->rest_until_us = clock_now_us() + (d->usual_us / 2 < COURIER_REST_US ? d->usual_us / 2 : COURIER_REST_US);
 }
 
 static void put(struct desk *d, struct parcel *p)

@@ -26,8 +26,8 @@
 #define COURIER_MAX_BATCH   ((size_t)1 << 20)  /* bytes of a batch to which another request may still be added */
 #define COURIER_PATIENCE_US 20000              /* the longest that a request waits for what is under way to return, and … */
 #define COURIER_HASTE_US    1000               /* … the shortest; between them it is twice the time that a call takes */
-#define COURIER_CROWD       5                  /* requests that are at a worker at once before any waits: a batch of two or three costs more than it saves */
-#define COURIER_REST_US     4000               /* when a call has returned, as many as there were at once lately are waited for: as long as a call takes, and no longer than this */
+#define COURIER_CROWD       10                 /* requests that are at a worker at once before any waits: to gather fewer costs more than it saves */
+#define COURIER_REST_US     2000               /* when a call has returned, most of as many as there were at once lately are waited for: half as long as a call takes, and no longer than this */
 #define COURIER_UNABLE_US   60000000           /* a worker that has no /batch is sent the next one after so long */
 
 struct courier;

@@ -234,15 +234,15 @@ class Neighbours(Sick):
         api.close()
 
     def clients(self, short_ms, middle_ms):
-        """Of the sick shard: more than five ask for single rows, so that they go together. Some are in a hurry."""
-        return [*(Reader(self.stage, 0, ms) for ms in (short_ms, short_ms, middle_ms, middle_ms, TIMEOUT_MS)),
+        """Of the sick shard: more than ten ask for single rows, so that they go together. Some are in a hurry."""
+        return [*(Reader(self.stage, 0, ms) for ms in (short_ms, short_ms, middle_ms, middle_ms, TIMEOUT_MS) * 2),
                 Writer(self.stage, 0, short_ms), Writer(self.stage, 0, middle_ms),
                 Writer(self.stage, 0, short_ms, keyed=True), Writer(self.stage, 0, TIMEOUT_MS, keyed=True),
                 Gatherer(self.stage, 0, middle_ms)]
 
     def crowd(self, short_ms, middle_ms):
         """More than the master has threads."""
-        return [client for _ in range(3) for client in self.clients(short_ms, middle_ms)]
+        return [client for _ in range(2) for client in self.clients(short_ms, middle_ms)]
 
     def breaker(self):
         api = harness.Api(self.stage.masters[1])
